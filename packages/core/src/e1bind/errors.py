@@ -1,0 +1,46 @@
+"""What the library raises when the user can mend it; the command line prints these without a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """A mistake the user can mend: the message says where, what, and what to do."""
+
+
+class DataError(UserError):
+    """Something is wrong with an input file; the message names the file and, where there is one, the line."""
+
+
+class PluginError(UserError):
+    """A component cannot be found, loaded or told apart from another one."""
+
+
+class RunError(UserError):
+    """A run directory cannot be created, read or continued."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a spec: the dotted path of the key, and the sentence about it."""
+
+    path: str
+    message: str
+
+
+class SpecError(UserError):
+    """A run spec has problems; all of them are listed at once."""
+
+    def __init__(self, source: str, problems: Sequence[Problem]) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        super().__init__(self._render())
+
+    def _render(self) -> str:
+        count = len(self.problems)
+        width = min(max((len(p.path) for p in self.problems), default=0), 48)
+        lines = [f"{self.source} has {count} problem{'' if count == 1 else 's'}:"]
+        lines += [f"  {p.path.ljust(width)}  {p.message}" for p in self.problems]
+        return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""What a plugin says of each of its components: plain frozen data, nothing heavy imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+API_VERSION = 1
+"""The plugin contract this host speaks; a plugin module states the one it was written for as `E1BIND_API`."""
+
+KINDS = ("reader", "backbone", "view_generator", "loss", "metric")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentPlugin:
+    """One component.
+
+    name      how a spec calls it; lower case, words joined by "-"
+    target    "module:Class", imported when a run builds it
+    options   "module:Model", a subclass of `e1bind.spec.Options`, imported when a spec names it
+    summary   one sentence for listings
+    needs     what the rest of the run must provide, e.g. "prototypes", "mlm-logits", "views>=2"
+    provides  what it gives to the rest, e.g. "masked-tokens", "views=4"; options may add to it
+    """
+
+    kind: ClassVar[str]
+    hook: ClassVar[str]
+
+    name: str
+    target: str
+    options: str
+    summary: str
+    needs: frozenset[str] | set[str] = frozenset()
+    provides: frozenset[str] | set[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "needs", frozenset(self.needs))
+        object.__setattr__(self, "provides", frozenset(self.provides))
+
+
+class ReaderPlugin(ComponentPlugin):
+    """Reads labelled chains: `e1bind.contracts.Reader`."""
+
+    kind = "reader"
+    hook = "e1bind_readers"
+
+
+class BackbonePlugin(ComponentPlugin):
+    """A protein language model: `e1bind.contracts.Backbone`."""
+
+    kind = "backbone"
+    hook = "e1bind_backbones"
+
+
+class ViewGeneratorPlugin(ComponentPlugin):
+    """Makes the views of a chain: `e1bind.contracts.ViewGenerator`."""
+
+    kind = "view_generator"
+    hook = "e1bind_view_generators"
+
+
+class LossPlugin(ComponentPlugin):
+    """A training loss: `e1bind.contracts.Loss`."""
+
+    kind = "loss"
+    hook = "e1bind_losses"
+
+
+class MetricPlugin(ComponentPlugin):
+    """A figure of merit: `e1bind.contracts.Metric`."""
+
+    kind = "metric"
+    hook = "e1bind_metrics"
+
+
+PLUGIN_TYPES: dict[str, type[ComponentPlugin]] = {
+    cls.kind: cls for cls in (ReaderPlugin, BackbonePlugin, ViewGeneratorPlugin, LossPlugin, MetricPlugin)
+}
