@@ -2,6 +2,7 @@
 
 from e1bind.plugins.descriptors import (
     API_VERSION,
+    KINDS,
     BackbonePlugin,
     ComponentPlugin,
     LossPlugin,
@@ -9,15 +10,25 @@ from e1bind.plugins.descriptors import (
     ReaderPlugin,
     ViewGeneratorPlugin,
 )
+from e1bind.plugins.discovery import PluginPolicy, discover
 from e1bind.plugins.hookspecs import hookimpl
+from e1bind.plugins.index import Component, PluginIndex, PluginStatus
+from e1bind.plugins.provenance import Source
 
 __all__ = [
     "API_VERSION",
+    "KINDS",
     "BackbonePlugin",
+    "Component",
     "ComponentPlugin",
     "LossPlugin",
     "MetricPlugin",
+    "PluginIndex",
+    "PluginPolicy",
+    "PluginStatus",
     "ReaderPlugin",
+    "Source",
     "ViewGeneratorPlugin",
+    "discover",
     "hookimpl",
 ]

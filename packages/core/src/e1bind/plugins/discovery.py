@@ -1,0 +1,184 @@
+"""Find plugins and load them one at a time, so that one bad package breaks nothing but itself.
+
+Two passes: the first collects what every plugin offers, the second (`PluginIndex`) gives names their meaning, so
+that no component wins because it was found first.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, distributions
+from pathlib import Path
+from types import ModuleType
+
+import pluggy
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from e1bind import __version__
+from e1bind.errors import PluginError
+from e1bind.plugins import hookspecs
+from e1bind.plugins.descriptors import API_VERSION, PLUGIN_TYPES, ComponentPlugin
+from e1bind.plugins.index import FIRST_PARTY, Component, PluginIndex, PluginStatus
+from e1bind.plugins.provenance import Source, installed_source, local_source
+
+GROUP = "e1bind"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True)
+class PluginPolicy:
+    """Which plugins may load.
+
+    require  version requirements that must be installed and usable
+    block    distributions or entry points never to load
+    local    single-file plugins
+    allow    None: all; otherwise only these distributions or entry points (and e1bind's own)
+    strict   a plugin that cannot be loaded is an error
+    """
+
+    require: Sequence[str] = ()
+    block: Sequence[str] = ()
+    local: Sequence[Path] = ()
+    allow: Sequence[str] | None = field(default_factory=lambda: _allowed_by_environment())
+    strict: bool = field(default_factory=lambda: os.environ.get("E1BIND_STRICT_PLUGINS") == "1")
+
+
+def discover(policy: PluginPolicy | None = None) -> PluginIndex:
+    """Load every permitted plugin. Raises `PluginError` for a missing requirement, or any failure when strict."""
+    policy = policy or PluginPolicy()
+    plugins = [_load_installed(entry, source, policy) for entry, source in _installed()]
+    plugins += [_load_local(Path(path)) for path in policy.local]
+    index = PluginIndex(plugins)
+    problems = _missing_requirements(policy.require, index)
+    if policy.strict:
+        problems += [f"{p.source.label()} ({p.source.entry_point}): {p.error}" for p in index.failures()]
+    if problems:
+        raise PluginError("\n".join(problems))
+    return index
+
+
+def _allowed_by_environment() -> Sequence[str] | None:
+    value = os.environ.get("E1BIND_PLUGINS")
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _installed() -> list[tuple[EntryPoint, Source]]:
+    """Every entry point of the group with its provenance, sorted; the first of two copies on the path counts."""
+    found: dict[tuple[str, str], tuple[EntryPoint, Source]] = {}
+    for distribution in distributions():
+        entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
+        if entries:
+            name = canonicalize_name(distribution.metadata["Name"])
+            for entry in entries:
+                source = installed_source(distribution, name, entry.name, entry.module)
+                found.setdefault((name, entry.name), (entry, source))
+    return [found[key] for key in sorted(found)]
+
+
+def _load_installed(entry: EntryPoint, source: Source, policy: PluginPolicy) -> PluginStatus:
+    names = {source.distribution, entry.name}
+    if names & {canonicalize_name(name) for name in policy.block} or names & set(policy.block):
+        return PluginStatus(source, "blocked", "blocked by the spec")
+    allowed = policy.allow is None or bool(names & set(policy.allow)) or source.distribution in FIRST_PARTY
+    if not allowed:
+        return PluginStatus(source, "not allowed", "not named in E1BIND_PLUGINS")
+    try:
+        module = entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raised is reported, and the rest go on
+        return PluginStatus(source, "broken", f"import failed: {type(error).__name__}: {error}")
+    return _register(module, replace(source, file=getattr(module, "__file__", None)))
+
+
+def _load_local(path: Path) -> PluginStatus:
+    if not path.is_file():
+        raise PluginError(f"plugins.local: there is no file {path}")
+    source = local_source(path)
+    known = sys.modules.get(path.stem)
+    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path.resolve():
+        raise PluginError(f"plugins.local: {path} would hide the module {path.stem!r}; rename the file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise PluginError(f"plugins.local: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[path.stem]
+        # The spec names this very file, so unlike an installed bystander its failure stops the run.
+        raise PluginError(f"plugins.local: {path}: import failed: {type(error).__name__}: {error}") from error
+    status = _register(module, source)
+    if status.status != "ok":
+        raise PluginError(f"plugins.local: {path}: {status.error}")
+    return status
+
+
+def _register(module: object, source: Source) -> PluginStatus:
+    """Check the API version, then ask the module's hooks what it offers."""
+    if not isinstance(module, ModuleType):
+        return PluginStatus(source, "broken", "the entry point names an object; it must name a module")
+    version = getattr(module, "E1BIND_API", None)
+    if version != API_VERSION or isinstance(version, bool):
+        return PluginStatus(source, "incompatible", _api_sentence(version, source))
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    try:
+        manager.register(module)
+        manager.check_pending()
+        components = [
+            Component(_checked(plugin, kind), source)
+            for kind, plugin_type in PLUGIN_TYPES.items()
+            for offered in getattr(manager.hook, plugin_type.hook)()
+            for plugin in offered
+        ]
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as this plugin's status
+        return PluginStatus(source, "broken", f"{type(error).__name__}: {error}")
+    return PluginStatus(source, "ok", components=tuple(components))
+
+
+def _checked(plugin: object, kind: str) -> ComponentPlugin:
+    expected = PLUGIN_TYPES[kind]
+    if not isinstance(plugin, expected):
+        raise TypeError(f"{expected.hook} returned {plugin!r}; it must return {expected.__name__} objects")
+    if not _NAME.fullmatch(plugin.name):
+        raise ValueError(f"component name {plugin.name!r} is not lower-case words joined by '-'")
+    for role in ("target", "options"):
+        if not _PATH.fullmatch(getattr(plugin, role)):
+            raise ValueError(f"{kind} {plugin.name}: {role} {getattr(plugin, role)!r} is not 'module:Name'")
+    return plugin
+
+
+def _api_sentence(version: object, source: Source) -> str:
+    if not isinstance(version, int) or isinstance(version, bool):
+        return f"the module states no plugin API version; it must say E1BIND_API = {API_VERSION}"
+    sentence = f"written for plugin API {version}, but e1bind-core {__version__} speaks API {API_VERSION}: install "
+    if version > API_VERSION:
+        return sentence + f"an e1bind-core with API {version} (pip install -U e1bind-core)"
+    return sentence + f"a {source.distribution} made for API {API_VERSION} (pip install -U {source.distribution})"
+
+
+def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:
+    problems = []
+    by_name = {p.source.distribution: p for p in index.plugins}
+    for text in requirements:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            problems.append(f"plugins.require: {text!r} is not a version requirement: {error}")
+            continue
+        plugin = by_name.get(canonicalize_name(requirement.name))
+        install = f"install it with: pip install {text!r}"
+        if plugin is None:
+            problems.append(f"plugins.require: no e1bind plugin {requirement.name!r} is installed; {install}")
+        elif not requirement.specifier.contains(plugin.source.version, prereleases=True):
+            problems.append(f"plugins.require: {text!r} is wanted, {plugin.source.label()} is installed; {install}")
+        elif plugin.status != "ok":
+            problems.append(f"plugins.require: {plugin.source.label()} is {plugin.status}: {plugin.error}")
+    return problems

@@ -1,0 +1,70 @@
+"""Where a plugin comes from: enough to install the same one again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from importlib.metadata import Distribution
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """Provenance of one plugin module.
+
+    distribution  installed distribution, or "local" for a single file named in a spec
+    version       its version, or "" for a local file
+    entry_point   name of the entry point, or the file's name
+    module        module the entry point loads
+    file          file of the module, once it is imported
+    editable      installed in editable mode
+    vcs           "git+URL@COMMIT" where it was installed from version control
+    sha256        of a local file
+    """
+
+    distribution: str
+    version: str
+    entry_point: str
+    module: str
+    file: str | None = None
+    editable: bool = False
+    vcs: str | None = None
+    sha256: str | None = None
+
+    def label(self) -> str:
+        """Distribution and version, for messages."""
+        return f"{self.distribution} {self.version}".strip()
+
+    def as_dict(self) -> dict[str, object]:
+        """For `plugins.json`."""
+        return asdict(self)
+
+
+def installed_source(distribution: Distribution, name: str, entry_point: str, module: str) -> Source:
+    """Provenance of an entry point; editable and VCS installs are read from PEP 610's `direct_url.json`."""
+    try:
+        direct = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except json.JSONDecodeError:
+        direct = {}  # provenance is then unknown; no reason to refuse the plugin
+    vcs = direct.get("vcs_info")
+    return Source(
+        distribution=name,
+        version=distribution.version,
+        entry_point=entry_point,
+        module=module,
+        editable=bool(direct.get("dir_info", {}).get("editable", False)),
+        vcs=f"{vcs['vcs']}+{direct['url']}@{vcs['commit_id']}" if vcs else None,
+    )
+
+
+def local_source(path: Path) -> Source:
+    """Provenance of a single-file plugin; the hash tells two versions of it apart."""
+    return Source(
+        distribution="local",
+        version="",
+        entry_point=path.name,
+        module=path.stem,
+        file=str(path),
+        sha256=sha256(path.read_bytes()).hexdigest(),
+    )

@@ -1,0 +1,204 @@
+"""The host's own tables of a run spec. What belongs to a component stands in that component's options model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from e1bind.spec.options import Options, SpecPath
+
+NonNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+def _unique(values: list[str]) -> list[str]:
+    repeated = sorted({v for v in values if values.count(v) > 1})
+    if repeated:
+        raise ValueError(f"names {', '.join(repeated)} more than once")
+    return values
+
+
+class RunSection(Options):
+    """`[run]`: where the results go, and what makes the run repeatable."""
+
+    output_dir: SpecPath = Field(description="Folder that gets a subfolder for each run.")
+    name: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        description="First part of the run id; absent: the spec's name.",
+    )
+    seed: int = Field(1, ge=0, description="Seed of folds, masks, contexts, LoRA initialisation and dropout.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where to compute; auto: a GPU if there is one."
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads of one process; absent: torch's choice.")
+
+
+class PluginsSection(Options):
+    """`[plugins]`: which plugins the run insists on, refuses, or brings along as single files."""
+
+    require: list[str] = Field([], description="Version requirements of plugins that must be installed.")
+    block: list[str] = Field([], description="Distributions or entry points that must not be loaded.")
+    local: list[SpecPath] = Field([], description="Single-file plugins, relative to the spec file.")
+
+
+class CvSection(Options):
+    """`[cv]`: cross-validation."""
+
+    folds: int = Field(5, ge=2, description="Number of folds.")
+    groups: SpecPath | None = Field(
+        None,
+        description="Two-column TSV (chain id, cluster): no cluster spans two folds. Absent: one group a sequence.",
+    )
+
+
+class LoraSection(Options):
+    """`[lora]`: the adapter, made by peft."""
+
+    r: int = Field(32, ge=1, description="Rank.")
+    alpha: int = Field(64, ge=1, description="Scale of the update is alpha / r.")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="Dropout on the adapter's input.")
+    targets: list[str] | None = Field(
+        None, min_length=1, description="Names of the linear modules to adapt; absent: the backbone's own list."
+    )
+    bias: Literal["none", "all", "lora_only"] = Field("none", description="Which biases to train.")
+    train_mlm_head: bool = Field(
+        False, description="Train the masked-LM head in full, and save it with the adapter."
+    )
+
+
+class MsaSampling(Options):
+    """How context sequences are drawn from an alignment (section 10 of the E1 specification)."""
+
+    max_num_samples: int = Field(64, ge=1, le=511, description="Most sequences of one context.")
+    max_token_length: int = Field(8192, ge=1, description="Most residues of one context, markers not counted.")
+    max_query_similarity: Probability = Field(
+        0.95, description="Rows more similar to the query are left out, so that it cannot read itself."
+    )
+    min_query_similarity: Probability = Field(0.0, description="Rows less similar to the query are left out.")
+    neighbor_similarity_lower_bound: Probability = Field(
+        0.8, description="Rows at least this similar count as neighbours and share one weight."
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MsaSampling:
+        if self.min_query_similarity > self.max_query_similarity:
+            raise ValueError("min_query_similarity is above max_query_similarity: no row could be drawn")
+        return self
+
+
+class MsaSection(Options):
+    """`[msa]`: contexts for training, and for validation and prediction."""
+
+    train: MsaSampling = Field(MsaSampling(), description="Sampling for training views.")
+    validation: MsaSampling = Field(
+        MsaSampling(), description="Sampling for prototypes, validation and prediction."
+    )
+    contexts_in_validation: bool = Field(True, description="Whether validation and prediction see contexts at all.")
+    cache_dir: SpecPath | None = Field(None, description="Where neighbour weights are kept; absent: not on disk.")
+
+
+class PrototypesSection(Options):
+    """`[prototypes]`: the frozen direction of binding residues, one for each ion and fold."""
+
+    max_samples: int = Field(100, ge=1, description="Training proteins a prototype is made of.")
+    strategy: Literal["mean-positive", "mean-difference"] = Field(
+        "mean-positive", description="Mean of positives, or mean of positives minus mean of negatives."
+    )
+    center: bool = Field(
+        False,
+        description="Subtract the mean of all residues first; helps where embeddings share a large common mean.",
+    )
+    prototype_dim: int | None = Field(
+        None, ge=1, description="Width of the space the prototype lives in; absent: the backbone's hidden size."
+    )
+    projector: Literal["none", "linear"] = Field(
+        "none", description="Trainable linear map from the hidden size to prototype_dim."
+    )
+    scoring_temperature: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Temperature of the scores; absent: that of the losses that score, or 0.2 without one."
+    )
+
+
+class TrainingSection(Options):
+    """`[training]`: the optimisation."""
+
+    ions: Annotated[list[str], AfterValidator(_unique)] = Field(
+        min_length=1, description="Ions to learn, as the data files name them."
+    )
+    epochs: int = Field(30, ge=1, description="Most epochs of one fold.")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-4, description="Peak learning rate.")
+    min_lr: NonNegative = Field(1e-6, description="Learning rate at the end of the cosine.")
+    warmup_epochs: NonNegative = Field(3, description="Epochs of linear warm-up; fractions are allowed.")
+    weight_decay: NonNegative = Field(0.05, description="AdamW weight decay; never on norms and biases.")
+    grad_clip: Annotated[float, Field(gt=0)] | None = Field(
+        1.0, description="Largest gradient norm; null: no clipping."
+    )
+    batch_size: int = Field(2, ge=1, description="Proteins of one micro-batch.")
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="Residues times views of one micro-batch, in place of batch_size; pools of like length.",
+    )
+    accum_steps: int = Field(4, ge=1, description="Micro-batches of one optimizer step, on each process.")
+    early_stop_patience: int | None = Field(
+        7, ge=1, description="Epochs without a better monitored metric before a fold ends; null: never."
+    )
+    max_residues: int | None = Field(
+        None,
+        ge=16,
+        description="Longer chains are seen through windows of this length; absent: the backbone's limit.",
+    )
+    window_overlap: int = Field(64, ge=0, description="Residues two neighbouring validation windows share.")
+    workers: int = Field(0, ge=0, description="Processes that prepare batches; 0: the training process itself.")
+    ddp_find_unused_parameters: bool | Literal["auto"] = Field(
+        "auto", description="Passed to DistributedDataParallel; auto: off, since nothing unused is registered."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainingSection:
+        if self.min_lr > self.learning_rate:
+            raise ValueError(f"min_lr {self.min_lr} is above learning_rate {self.learning_rate}")
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"warmup_epochs {self.warmup_epochs} is more than epochs {self.epochs}")
+        if self.max_residues is not None and self.window_overlap >= self.max_residues:
+            raise ValueError(f"window_overlap {self.window_overlap} is not below max_residues {self.max_residues}")
+        return self
+
+
+class MetricsSection(Options):
+    """`[metrics]`: what is measured; a metric's own options stand in a table below, `[metrics.hra]`."""
+
+    monitor: str = Field("hra", description="Metric that picks the best epoch, averaged over ions.")
+    threshold_method: Literal["youden", "f1", "mcc"] = Field(
+        "youden", description="What the global thresholds maximise on out-of-fold scores."
+    )
+    compute: Annotated[list[str], AfterValidator(_unique)] = Field(
+        ["auprc", "auroc", "hra", "f1", "mcc", "precision", "recall"],
+        description="Metrics to compute; the monitored one and those with a table are added.",
+    )
+
+
+HOST_SECTIONS: dict[str, type[Options]] = {
+    "run": RunSection,
+    "plugins": PluginsSection,
+    "cv": CvSection,
+    "lora": LoraSection,
+    "msa": MsaSection,
+    "prototypes": PrototypesSection,
+    "training": TrainingSection,
+    "metrics": MetricsSection,
+}
+
+COMPONENT_TABLES: dict[str, str] = {
+    "data": "reader",
+    "backbone": "backbone",
+    "views": "view_generator",
+    "losses": "loss",
+    "metrics": "metric",
+}
+"""Table of the spec -> kind of the components it is keyed by."""
+
+SINGLE_CHOICE = ("data", "backbone", "views")
+"""Tables that hold exactly one component."""
