@@ -132,9 +132,7 @@ class TrainingSection(Options):
     min_lr: NonNegative = Field(1e-6, description="Learning rate at the end of the cosine.")
     warmup_epochs: NonNegative = Field(3, description="Epochs of linear warm-up; fractions are allowed.")
     weight_decay: NonNegative = Field(0.05, description="AdamW weight decay; never on norms and biases.")
-    grad_clip: Annotated[float, Field(gt=0)] | None = Field(
-        1.0, description="Largest gradient norm; null: no clipping."
-    )
+    grad_clip: NonNegative = Field(1.0, description="Largest gradient norm; 0: no clipping.")
     batch_size: int = Field(2, ge=1, description="Proteins of one micro-batch.")
     max_tokens: int | None = Field(
         None,
@@ -142,8 +140,8 @@ class TrainingSection(Options):
         description="Residues times views of one micro-batch, in place of batch_size; pools of like length.",
     )
     accum_steps: int = Field(4, ge=1, description="Micro-batches of one optimizer step, on each process.")
-    early_stop_patience: int | None = Field(
-        7, ge=1, description="Epochs without a better monitored metric before a fold ends; null: never."
+    early_stop_patience: int = Field(
+        7, ge=0, description="Epochs without a better monitored metric before a fold ends; 0: never."
     )
     max_residues: int | None = Field(
         None,

@@ -1,0 +1,165 @@
+"""From a raw table to a `RunSpec`, with every problem reported at once and nothing heavy imported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from e1bind.errors import PluginError, Problem, SpecError
+from e1bind.plugins import PluginIndex, PluginPolicy, discover
+from e1bind.spec.crosschecks import cross_check
+from e1bind.spec.loading import RawSpec, load_raw
+from e1bind.spec.options import Options
+from e1bind.spec.problems import did_you_mean, validate_options
+from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
+from e1bind.spec.sections import COMPONENT_TABLES, HOST_SECTIONS, SINGLE_CHOICE, MetricsSection, PluginsSection
+
+HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
+"""Keys of a component's table that belong to the host, by kind; `use` alone for the other kinds."""
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
+    """Read, merge and validate a spec file. Raises `SpecError` with all problems."""
+    return validate_spec(load_raw(path, overrides))
+
+
+def validate_spec(raw: RawSpec, index: PluginIndex | None = None) -> RunSpec:
+    """Validate a raw spec; plugins are discovered as its `[plugins]` table says unless an index is given."""
+    return _Validation(raw, index).run()
+
+
+class _Validation:
+    """One pass over a raw spec; problems pile up in `problems`."""
+
+    def __init__(self, raw: RawSpec, index: PluginIndex | None) -> None:
+        self.raw = raw
+        self.problems: list[Problem] = []
+        self.context: Mapping[str, Any] = {"base_dir": raw.base_dir}
+        self.index = index
+
+    def run(self) -> RunSpec:
+        self._check_top_level()
+        sections = {name: self._section(name) for name in HOST_SECTIONS}
+        self.index = self.index or self._discover(sections["plugins"])
+        single = {table: self._single_choice(table) for table in SINGLE_CHOICE}
+        losses = self._keyed("losses", self._table("losses"))
+        metrics = self._metrics(sections["metrics"])
+        if not losses and not self._has_problem("losses"):
+            self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
+        if self.problems:
+            raise SpecError(self.raw.source, self.problems)
+        # Without problems every part is there, which a type checker cannot know.
+        parts: dict[str, Any] = {**sections, **single, "losses": losses, "metric_components": metrics}
+        spec = RunSpec(**parts, index=self.index, raw=self.raw)
+        problems = cross_check(spec)
+        if problems:
+            raise SpecError(self.raw.source, problems)
+        return spec
+
+    def _check_top_level(self) -> None:
+        known = {"schema_version", "extends", *HOST_SECTIONS, *COMPONENT_TABLES}
+        for key, value in self.raw.table.items():
+            if key not in known:
+                self.problems.append(Problem(key, f"unknown table{did_you_mean(key, known)}"))
+            elif key != "schema_version" and not isinstance(value, dict):
+                self.problems.append(Problem(key, "must be a table"))
+        version = self.raw.table.get("schema_version")
+        if version != SCHEMA_VERSION or isinstance(version, bool):
+            found = "is required" if version is None else f"is {version!r}"
+            self.problems.append(Problem("schema_version", f"{found}; this e1bind reads schema_version = 1"))
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self.raw.table.get(name, {})
+        return table if isinstance(table, dict) else {}
+
+    def _section(self, name: str) -> Options | None:
+        table = self._table(name)
+        if name == "metrics":
+            table = {k: v for k, v in table.items() if k in MetricsSection.model_fields or not isinstance(v, dict)}
+        options, problems = validate_options(HOST_SECTIONS[name], table, name, self.context)
+        self.problems += problems
+        return options
+
+    def _discover(self, section: Options | None) -> PluginIndex:
+        options = section if isinstance(section, PluginsSection) else PluginsSection()
+        policy = {"require": options.require, "block": options.block, "local": options.local}
+        try:
+            return discover(PluginPolicy(**policy))  # type: ignore[arg-type]
+        except PluginError as error:
+            self.problems += [Problem("plugins", line) for line in str(error).splitlines()]
+            return discover(PluginPolicy(strict=False))
+
+    def _single_choice(self, name: str) -> Chosen | None:
+        table = self._table(name)
+        kind = COMPONENT_TABLES[name]
+        if len(table) == 1:
+            return next(iter(self._keyed(name, table).values()), None)
+        known = ", ".join(sorted({c.name for c in self._index.components(kind)}))
+        if table:
+            names = ", ".join(f"[{name}.{key}]" for key in table)
+            self.problems.append(Problem(name, f"must hold exactly one table, not {len(table)}: {names}"))
+        elif not self._has_problem(name):
+            self.problems.append(Problem(name, f"is required: one table [{name}.NAME], NAME one of {known}"))
+        return None
+
+    def _metrics(self, section: Options | None) -> dict[str, Chosen]:
+        """Metrics with a table of their own, then those named by `compute` and `monitor`."""
+        table = self._table("metrics")
+        own = {k: v for k, v in table.items() if isinstance(v, dict) and k not in MetricsSection.model_fields}
+        chosen = self._keyed("metrics", own)
+        if isinstance(section, MetricsSection):
+            for key, names in (("compute", section.compute), ("monitor", [section.monitor])):
+                for name in names:
+                    if name not in chosen and name not in own and not self._has_problem(f"metrics.{name}"):
+                        found = self._component("metrics", name, {}, f"metrics.{key}")
+                        chosen |= {name: found} if found else {}
+        return chosen
+
+    def _keyed(self, name: str, table: Mapping[str, Any]) -> dict[str, Chosen]:
+        found = {label: self._component(name, label, own, f"{name}.{label}") for label, own in table.items()}
+        return {label: chosen for label, chosen in found.items() if chosen is not None}
+
+    def _component(self, table_name: str, label: str, table: object, path: str) -> Chosen | None:
+        kind = COMPONENT_TABLES[table_name]
+        if not isinstance(table, dict):
+            self.problems.append(Problem(path, f"must be a table: write [{path}]"))
+            return None
+        options = dict(table)
+        host_keys = HOST_KEYS.get(kind, ("use",))
+        use = options.pop("use", label)
+        if not isinstance(use, str):
+            self.problems.append(Problem(f"{path}.use", "must be the name of a component"))
+            return None
+        weight = self._weight(options.pop("weight", 1.0), path) if "weight" in host_keys else 1.0
+        try:
+            component = self._index.get(kind, str(use))
+            model = component.load_options()
+        except PluginError as error:
+            self.problems.append(Problem(path if use == label else f"{path}.use", str(error)))
+            return None
+        valid, problems = validate_options(model, options, path, self.context, host_keys)
+        self.problems += problems
+        return None if valid is None else Chosen(label, component, valid, weight)
+
+    def _weight(self, value: object, path: str) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
+            return float(value)
+        self.problems.append(Problem(f"{path}.weight", f"must be a number of at least 0, not {value!r}"))
+        return 0.0
+
+    @property
+    def _index(self) -> PluginIndex:
+        if self.index is None:
+            raise RuntimeError("plugins are discovered before components are looked up")
+        return self.index
+
+    def _has_problem(self, path: str) -> bool:
+        return any(p.path == path or p.path.startswith(path + ".") for p in self.problems)
+
+
+def read_resolved(path: Path) -> RunSpec:
+    """The spec of a finished run, from its `spec.resolved.json`."""
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return validate_spec(RawSpec(path.name, path.resolve().parent, table))
