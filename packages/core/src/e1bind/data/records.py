@@ -1,0 +1,50 @@
+"""Joining the files of several ions: one record per chain, with the labels of every ion it was observed for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from e1bind.contracts import ResidueRecord
+from e1bind.data.text import MAX_SHOWN
+from e1bind.errors import DataError
+
+
+def merge_ions(records_by_ion: Mapping[str, Sequence[ResidueRecord]]) -> list[ResidueRecord]:
+    """One record per id, in order of first appearance.
+
+    A chain keeps the labels of each ion whose file it stands in; for the others it is unknown, not negative.
+    Raises `DataError` where an id has different sequences in two files, or is labelled twice for one ion.
+    Chains of one sequence under several ids stay apart here; `assign_folds` keeps them in one fold.
+    """
+    merged: dict[str, ResidueRecord] = {}
+    problems: list[str] = []
+    for records in records_by_ion.values():
+        for record in records:
+            known = merged.get(record.id)
+            if known is None:
+                merged[record.id] = record
+            elif known.sequence != record.sequence:
+                problems.append(f"{record.id}: {_lengths(known)} but {_lengths(record)}, and not the same sequence")
+            elif twice := sorted(known.labels.keys() & record.labels.keys()):
+                problems.append(
+                    f"{record.id}: labelled twice for {', '.join(twice)}: {known.source}, {record.source}"
+                )
+            else:
+                labels = {**known.labels, **record.labels}
+                merged[record.id] = replace(known, labels=labels, msa=known.msa or record.msa)
+    if problems:
+        raise DataError(_render(problems))
+    return list(merged.values())
+
+
+def _lengths(record: ResidueRecord) -> str:
+    return f"{len(record)} residues in {record.source or 'one file'}"
+
+
+def _render(problems: list[str]) -> str:
+    text = ["the ions' files contradict each other; give different chains different ids:"]
+    text += [f"  {problem}" for problem in problems[:MAX_SHOWN]]
+    if len(problems) > MAX_SHOWN:
+        text.append(f"  and {len(problems) - MAX_SHOWN} more")
+    return "\n".join(text)

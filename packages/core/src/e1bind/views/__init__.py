@@ -1,0 +1,1 @@
+"""The view room: how a chain is shown to the model."""
