@@ -1,0 +1,1 @@
+"""Figures of merit, decision thresholds and calibration of scored residues."""

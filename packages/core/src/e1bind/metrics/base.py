@@ -1,0 +1,73 @@
+"""What all built-in metrics share: when there is no number to give, and why.
+
+Shape legend: N scored residues.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from e1bind.contracts import MetricInputs, MetricOutput
+
+
+def undefined(reason: str) -> MetricOutput:
+    """NaN, with the reason why there is no number."""
+    return MetricOutput(math.nan, reason)
+
+
+def check_arrays(probabilities_N: NDArray[np.floating], labels_N: NDArray[np.integer]) -> None:
+    """Refuse arrays that are no scored residues: another shape or labels outside {0, 1} (`ValueError`)."""
+    if probabilities_N.ndim != 1 or probabilities_N.shape != labels_N.shape:
+        raise ValueError(
+            f"probabilities {probabilities_N.shape} and labels {labels_N.shape} must be flat and equally long"
+        )
+    wrong_N = (labels_N != 0) & (labels_N != 1)
+    if wrong_N.any():
+        at = int(wrong_N.argmax())
+        raise ValueError(f"label {labels_N[at]} at position {at} is neither 0 nor 1; leave unlabelled residues out")
+
+
+def why_undefined(probabilities_N: NDArray[np.floating], labels_N: NDArray[np.integer]) -> str | None:
+    """Why no metric is defined on these residues, or None: none at all, not finite, or one class only."""
+    total = labels_N.size
+    if total == 0:
+        return "there are no residues"
+    finite = int(np.isfinite(probabilities_N).sum())
+    if finite < total:
+        return f"{total - finite} of {total} probabilities are not finite"
+    positives = int(np.count_nonzero(labels_N))
+    if positives == 0:
+        return f"none of the {total} residues is positive"
+    if positives == total:
+        return f"all {total} residues are positive"
+    return None
+
+
+class BinaryMetric(ABC):
+    """A metric of residues of both classes; anything else is NaN with a reason. Built as `Target(options)`."""
+
+    higher_is_better = True
+
+    def __call__(self, inputs: MetricInputs) -> MetricOutput:
+        """The metric of these residues, or NaN with the reason; `ValueError` where they break the contract."""
+        check_arrays(inputs.probabilities, inputs.labels)
+        reason = why_undefined(inputs.probabilities, inputs.labels)
+        return undefined(reason) if reason else self.measure(inputs)
+
+    @abstractmethod
+    def measure(self, inputs: MetricInputs) -> MetricOutput:
+        """The metric; both classes are there and every probability is finite."""
+
+
+def as_scored(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.integer]]:
+    """Arrays of the two, checked; float32 stays float32."""
+    probabilities_N = np.asarray(probabilities)
+    if not np.issubdtype(probabilities_N.dtype, np.floating):
+        probabilities_N = probabilities_N.astype(np.float64)
+    labels_N = np.asarray(labels)
+    check_arrays(probabilities_N, labels_N)
+    return probabilities_N, labels_N.astype(np.int8, copy=False)
