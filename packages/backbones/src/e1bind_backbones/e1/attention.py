@@ -1,0 +1,111 @@
+"""Attention over packed tokens: one function per path, all with the same numbers.
+
+    slices  unmasked SDPA, one call per segment (and its prefix); any device, forward and backward
+    dense   SDPA with a boolean mask over padded rows; the oracle, memory grows with the square of the row
+    flex    FlexAttention with a block mask; on a GPU, forward only on a CPU
+    varlen  the flash kernel for packed segments, for within-sequence layers on a GPU in half precision
+
+Shape legend: N packed tokens, M rows, T padded tokens of a row, h heads, d head width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+from e1bind_backbones.e1.layout import Job, RowLayout
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Maps q, k, v [N, h, d] (k and v already repeated to all heads) to [N, h, d]."""
+
+AttentionPath = Literal["auto", "slices", "dense", "flex"]
+
+
+@dataclass(frozen=True)
+class AttentionChoice:
+    """The wanted path; `compile_flex` lets "auto" use a compiled FlexAttention on a GPU."""
+
+    path: AttentionPath = "auto"
+    compile_flex: bool = False
+
+
+def attend_slices(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
+    """Unmasked attention, one call per job. The jobs cover the packed tokens in order."""
+    parts = [_attend_job(q, k, v, job) for job in jobs]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _attend_job(q: Tensor, k: Tensor, v: Tensor, job: Job) -> Tensor:
+    if job.count == 1:
+        first = job.prefix_start if job.prefix else job.start
+        queries, keys, values = q[job.start : job.stop], k[first : job.stop], v[first : job.stop]
+        return _sdpa(queries[None], keys[None], values[None])[0]
+    queries, keys, values = (_batched(x, job) for x in (q, k, v))
+    if job.prefix:
+        keys, values = (
+            torch.cat([x[job.prefix_start : job.prefix_stop].expand(job.count, -1, -1, -1), own], dim=1)
+            for x, own in ((k, keys), (v, values))
+        )
+    return _sdpa(queries, keys, values).flatten(0, 1)
+
+
+def _batched(x: Tensor, job: Job) -> Tensor:
+    return x[job.start : job.stop].unflatten(0, (job.count, job.length))
+
+
+def _sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """SDPA on [batch, tokens, h, d]."""
+    out = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
+    return out.transpose(1, 2)
+
+
+def dense_masks(layout: RowLayout, sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Boolean masks [M, 1, T, T] of the within-sequence and the global layers; true where a key is seen.
+
+    A padding token sees itself, so that its softmax is finite; its output is dropped.
+    """
+    s, pad = sequence_ids, sequence_ids < 0
+    view = torch.zeros_like(s) if view_ids is None else view_ids
+    real = ~pad[:, :, None] & ~pad[:, None, :]
+    same_view = view[:, :, None] == view[:, None, :]
+    within = real & (s[:, :, None] == s[:, None, :]) & same_view
+    seen = real & (s[:, :, None] >= s[:, None, :]) & (same_view | (view[:, None, :] == 0))
+    own_padding = torch.diag_embed(pad)
+    return (within | own_padding)[:, None], (seen | own_padding)[:, None]
+
+
+def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return layout.pack(_sdpa(*(layout.unpack(x) for x in (q, k, v)), mask))
+
+    return attend
+
+
+def _attend_jobs(jobs: Sequence[Job]) -> Attend:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend_slices(q, k, v, jobs)
+
+    return attend
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention of one forward pass: what the two kinds of layer call."""
+
+    within: Attend
+    over_all: Attend
+
+    @classmethod
+    def prepare(
+        cls, choice: AttentionChoice, layout: RowLayout, sequence_ids: Tensor, view_ids: Tensor | None
+    ) -> Attention:
+        """Masks and block masks are made here, once per forward pass, and shared by all layers."""
+        if choice.path == "dense":
+            within, over_all = dense_masks(layout, sequence_ids, view_ids)
+            return cls(_attend_dense(layout, within), _attend_dense(layout, over_all))
+        return cls(_attend_jobs(layout.within_jobs), _attend_jobs(layout.global_jobs))
