@@ -11,7 +11,7 @@ Shape legend: M rows, T padded tokens of a row, N real tokens, S segments.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -129,6 +129,17 @@ class RowLayout:
         return flat.unflatten(0, (self.rows, self.width))
 
 
+@dataclass(frozen=True)
+class LayoutParts:
+    """Layouts of runs of rows that go through the model one after the other."""
+
+    parts: tuple[RowLayout, ...]
+
+    def to(self, device: torch.device) -> LayoutParts:
+        """The same layouts with their tensors on `device`."""
+        return LayoutParts(tuple(part.to(device) for part in self.parts))
+
+
 def _numpy(ids: Tensor) -> Ints:
     return ids.detach().cpu().numpy()
 
@@ -138,7 +149,9 @@ def _runs(row_N: Ints, sequence_N: Ints, view_N: Ints) -> tuple[Ints, Ints]:
     same_row = np.diff(row_N) == 0
     step, view_step = np.diff(sequence_N), np.diff(view_N)
     if (same_row & (step < 0)).any():
-        raise ValueError("sequence ids must not decrease along a row: sequences are laid end to end, the query last")
+        raise ValueError(
+            "sequence ids must not decrease along a row: sequences are laid end to end, the query last"
+        )
     if (same_row & (((step == 0) & (view_step < 0)) | ((step > 0) & (view_N[:-1] > 0)))).any():
         raise ValueError("view ids must not decrease along a row, and only its last sequence may have views")
     edges = np.flatnonzero(~same_row | (step != 0) | (view_step != 0)) + 1
@@ -156,9 +169,9 @@ def _prefixes(row_S: Ints, sequence_S: Ints, view_S: Ints, starts: Ints) -> tupl
     return starts[first_of_row], starts[first_of_sequence]
 
 
-def _merge(jobs: Sequence[Job] | object) -> tuple[Job, ...]:
+def _merge(jobs: Iterable[Job]) -> tuple[Job, ...]:
     merged: list[Job] = []
-    for job in jobs:  # type: ignore[attr-defined]
+    for job in jobs:
         last = merged[-1] if merged else None
         if last and last.length == job.length and _shareable(last, job):
             merged[-1] = replace(last, count=last.count + 1)

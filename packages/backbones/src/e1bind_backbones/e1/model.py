@@ -202,7 +202,9 @@ class E1ForMaskedLM(PreTrainedModel):
         self.post_init()
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any) -> Any:
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> Any:
         """As Hugging Face's, but a checkpoint with missing or unexpected parameters is an error (ValueError)."""
         wants_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(
@@ -285,7 +287,9 @@ class E1ForMaskedLM(PreTrainedModel):
                 f"have {config.max_num_positions_within_seq - 4} residues beside its four markers"
             )
         if int(sequence_MT.max()) >= config.max_num_sequences:
-            raise ValueError(f"a row may hold {config.max_num_sequences} sequences; got {int(sequence_MT.max()) + 1}")
+            raise ValueError(
+                f"a row may hold {config.max_num_sequences} sequences; got {int(sequence_MT.max()) + 1}"
+            )
 
 
 def masked_lm_loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:

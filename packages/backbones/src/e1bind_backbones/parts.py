@@ -1,0 +1,23 @@
+"""Running a batch in parts: one forward pass for each part's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+RunPart = Callable[[Mapping[str, Any]], Tensor]
+"""Runs the model on a part's inputs and returns its hidden states [rows, T, D]."""
+
+
+def run_part(run: RunPart, inputs: Mapping[str, Any]) -> Tensor:
+    """Run one part, keeping nothing of it but its inputs and result: the backward pass computes it again.
+
+    So only one part's activations exist at a time, at the cost of one more forward pass.
+    """
+    if not torch.is_grad_enabled():
+        return run(inputs)
+    return checkpoint(run, inputs, use_reentrant=False)
