@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from e1bind.errors import UserError
 
 
@@ -14,7 +16,7 @@ def reading_checkpoint(checkpoint: str, option: str) -> Iterator[None]:
     """Turn a checkpoint that cannot be found or read into a `UserError` that names the option."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError) as err:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as err:
         reason = " ".join(str(err).split())
         if Path(checkpoint).exists():
             raise UserError(f"{option}: the checkpoint folder {checkpoint} cannot be read: {reason}") from err

@@ -15,7 +15,7 @@ def e1bind_backbones() -> list[BackbonePlugin]:
             name="e1",
             target="e1bind_backbones.e1.backbone:E1Backbone",
             options="e1bind_backbones.options:E1Options",
-            summary="Profluent E1: reads homologous sequences before the query; LoRA on attention and feed-forward.",
+            summary="Profluent E1, which may read homologous sequences before the query.",
             provides={"mlm-logits", "contexts"},
         ),
         BackbonePlugin(

@@ -81,7 +81,7 @@ def dense_masks(layout: RowLayout, sequence_ids: Tensor, view_ids: Tensor | None
 
 def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return layout.pack(_sdpa(*(layout.unpack(x) for x in (q, k, v)), mask))
+        return layout.pack(_sdpa(layout.unpack(q), layout.unpack(k), layout.unpack(v), mask))
 
     return attend
 

@@ -48,9 +48,11 @@ class E1Backbone:
             return random_config(options.random_weights or "tiny")
         with reading_checkpoint(options.checkpoint, "backbone.e1.checkpoint"):
             raw, _ = E1Config.get_config_dict(options.checkpoint, **self._hub_arguments())
-            if raw.get("model_type") != E1Config.model_type:
+            kind = raw.get("model_type")
+            if kind != E1Config.model_type:
+                states = f"has a config.json of model type {kind!r}" if kind else "has no config.json of a model"
                 raise UserError(
-                    f"backbone.e1.checkpoint: {options.checkpoint} is a {raw.get('model_type')!r} model, not E1; "
+                    f"backbone.e1.checkpoint: {options.checkpoint} {states}, and E1 wants {E1Config.model_type!r}; "
                     "other masked language models go through [backbone.hf-mlm]"
                 )
             return E1Config.from_dict(raw)
@@ -103,11 +105,9 @@ class E1Backbone:
 def _split(inputs: Mapping[str, Any], layout: LayoutParts) -> list[dict[str, Any]]:
     """The inputs of each part: its rows of every tensor, and its layout."""
     tensors = {name: value for name, value in inputs.items() if name != "layout"}
-    pieces = {name: value.split([part.rows for part in layout.parts]) for name, value in tensors.items()}
-    return [
-        {**{name: piece[i] for name, piece in pieces.items()}, "layout": part}
-        for i, part in enumerate(layout.parts)
-    ]
+    rows = [part.rows for part in layout.parts]
+    pieces = {name: value.split(rows) for name, value in tensors.items()}
+    return [{**{name: pieces[name][i] for name in pieces}, "layout": part} for i, part in enumerate(layout.parts)]
 
 
 def plain_model(model: nn.Module) -> E1ForMaskedLM:

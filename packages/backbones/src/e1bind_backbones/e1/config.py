@@ -20,7 +20,7 @@ class E1Config(PreTrainedConfig):
                                     `hidden_size`, None for `num_key_value_heads` is `num_attention_heads`
     gated_mlp, hidden_act           three-matrix or two-matrix feed-forward block, and its activation
     rms_norm_eps                    epsilon of every RMSNorm and of the head's LayerNorm
-    global_attention_every_n_layers layer i (from 0) is global where (i + 1) is a multiple of it; 0 for no such layer
+    global_attention_every_n_layers layer i (from 0) is global where (i + 1) is a multiple of it; 0: none is
     max_num_sequences               rows of the sequence-index embedding
     max_num_positions_within_seq    longest sequence in tokens, its four markers included
     rope_theta_within_seq, rope_theta_global
@@ -99,7 +99,7 @@ class E1Config(PreTrainedConfig):
             )
         if self.num_attention_heads % self.num_key_value_heads:
             raise ValueError(
-                f"{self.num_attention_heads} query heads cannot share {self.num_key_value_heads} key/value heads evenly"
+                f"{self.num_attention_heads} heads do not share {self.num_key_value_heads} key/value heads evenly"
             )
         if self.clip_qkv is not None and self.clip_qkv <= 0:
             raise ValueError(f"clip_qkv is {self.clip_qkv}; it must be above 0, or null for no clamp")

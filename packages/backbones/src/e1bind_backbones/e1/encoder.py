@@ -123,19 +123,16 @@ class E1ViewEncoder:
         row, context = _Row(), group[0][1].context
         if len(context) >= self.max_sequences:
             raise DataError(
-                f"a context of {len(context)} sequences and the query do not fit the {self.max_sequences} sequences "
-                "the model takes in a row; lower the number of context sequences"
+                f"a context of {len(context)} sequences and the query make more than the {self.max_sequences} "
+                "sequences the model takes in a row; lower the number of context sequences"
             )
         for index, homologue in enumerate(context):
             row.add(self._tokens(homologue, f"context sequence {index + 1}"), index, row.length, 0)
         row.context_length = row.length
-        shared = len(group) > 1
-        columns = [
-            row.add(
-                self._tokens(view.visible, "the chain"), len(context), row.context_length, v + 1 if shared else 0
-            )
-            for v, view in group
-        ]
+        shared, columns = len(group) > 1, []
+        for v, view in group:
+            tokens = self._tokens(view.visible, "the chain")
+            columns.append(row.add(tokens, len(context), row.context_length, v + 1 if shared else 0))
         return row, [column + MARKERS_BEFORE for column in columns]
 
     def _tokens(self, residues: str, what: str) -> Ints:

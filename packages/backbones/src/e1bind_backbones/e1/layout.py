@@ -149,9 +149,7 @@ def _runs(row_N: Ints, sequence_N: Ints, view_N: Ints) -> tuple[Ints, Ints]:
     same_row = np.diff(row_N) == 0
     step, view_step = np.diff(sequence_N), np.diff(view_N)
     if (same_row & (step < 0)).any():
-        raise ValueError(
-            "sequence ids must not decrease along a row: sequences are laid end to end, the query last"
-        )
+        raise ValueError("sequence ids must not decrease along a row: the query comes last")
     if (same_row & (((step == 0) & (view_step < 0)) | ((step > 0) & (view_N[:-1] > 0)))).any():
         raise ValueError("view ids must not decrease along a row, and only its last sequence may have views")
     edges = np.flatnonzero(~same_row | (step != 0) | (view_step != 0)) + 1

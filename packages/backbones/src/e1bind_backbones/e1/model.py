@@ -23,7 +23,7 @@ from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice
 from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.e1.layout import RowLayout
 from e1bind_backbones.e1.rope import Rotation, rotate, rotation
-from e1bind_backbones.e1.tokens import PAD
+from e1bind_backbones.e1.tokens import MARKERS, PAD
 
 
 @dataclass
@@ -183,7 +183,7 @@ class E1MLMHead(nn.Sequential):
         )
 
     def forward(self, y: Tensor) -> Tensor:
-        return super().forward(y.to(self[0].weight.dtype)).float()
+        return super().forward(y.to(next(self.parameters()).dtype)).float()
 
 
 class E1ForMaskedLM(PreTrainedModel):
@@ -202,9 +202,7 @@ class E1ForMaskedLM(PreTrainedModel):
         self.post_init()
 
     @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
-    ) -> Any:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args: Any, **kwargs: Any) -> Any:
         """As Hugging Face's, but a checkpoint with missing or unexpected parameters is an error (ValueError)."""
         wants_info = kwargs.pop("output_loading_info", False)
         model, info = super().from_pretrained(
@@ -222,7 +220,7 @@ class E1ForMaskedLM(PreTrainedModel):
     def get_input_embeddings(self) -> nn.Module:
         return self.model.embed_tokens
 
-    def set_input_embeddings(self, value: nn.Module) -> None:
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
         self.model.embed_tokens = value
 
     def get_output_embeddings(self) -> None:
@@ -280,16 +278,14 @@ class E1ForMaskedLM(PreTrainedModel):
         return masked_lm_loss(self.mlm_head(y_NH[labelled]), labels_N[labelled]), None
 
     def _check_limits(self, within_MT: Tensor, sequence_MT: Tensor) -> None:
-        config = self.config
-        if int(within_MT.max()) >= config.max_num_positions_within_seq or int(within_MT.min()) < -1:
+        longest, most = self.config.max_num_positions_within_seq, self.config.max_num_sequences
+        if not -1 <= int(within_MT.min()) <= int(within_MT.max()) < longest:
             raise ValueError(
-                f"within-sequence positions must lie in [-1, {config.max_num_positions_within_seq}): a sequence may "
-                f"have {config.max_num_positions_within_seq - 4} residues beside its four markers"
+                f"within-sequence positions must lie in [-1, {longest}): a sequence may have {longest - MARKERS} "
+                "residues beside its four markers"
             )
-        if int(sequence_MT.max()) >= config.max_num_sequences:
-            raise ValueError(
-                f"a row may hold {config.max_num_sequences} sequences; got {int(sequence_MT.max()) + 1}"
-            )
+        if int(sequence_MT.max()) >= most:
+            raise ValueError(f"a row may hold {most} sequences; got {int(sequence_MT.max()) + 1}")
 
 
 def masked_lm_loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.e1.model import E1ForMaskedLM
 
-_PUBLISHED = {
+_PUBLISHED: dict[str, Any] = {
     "vocab_size": 34,
     "gated_mlp": True,
     "clip_qkv": 8,
