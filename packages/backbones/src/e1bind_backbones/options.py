@@ -56,6 +56,10 @@ class E1Options(Options):
             raise ValueError("`revision` belongs to a hub `checkpoint`; `random_weights` has none")
         return self
 
+    def capabilities(self) -> frozenset[str]:
+        """Says so when the weights are random, for the log and the report."""
+        return frozenset({"random-weights"} if self.random_weights else ())
+
 
 class HfMlmOptions(Options):
     """Options of `[backbone.hf-mlm]`."""
