@@ -139,6 +139,11 @@ class TrainingSection(Options):
         ge=1,
         description="Residues times views of one micro-batch, in place of batch_size; pools of like length.",
     )
+    length_pool: int = Field(
+        512,
+        ge=1,
+        description="With max_tokens: chains that are sorted by length together; more waste less padding.",
+    )
     accum_steps: int = Field(4, ge=1, description="Micro-batches of one optimizer step, on each process.")
     early_stop_patience: int = Field(
         7, ge=0, description="Epochs without a better monitored metric before a fold ends; 0: never."

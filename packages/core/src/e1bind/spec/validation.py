@@ -30,6 +30,21 @@ def validate_spec(raw: RawSpec, index: PluginIndex | None = None) -> RunSpec:
     return _Validation(raw, index).run()
 
 
+def policy_of(section: PluginsSection) -> PluginPolicy:
+    """Discovery as a `[plugins]` table wants it."""
+    return PluginPolicy(require=section.require, block=section.block, local=section.local)
+
+
+def plugin_policy(raw: RawSpec) -> PluginPolicy:
+    """The policy of a spec that may have problems elsewhere. Raises `SpecError` for those of `[plugins]`."""
+    section, problems = validate_options(
+        PluginsSection, raw.table.get("plugins", {}), "plugins", {"base_dir": raw.base_dir}
+    )
+    if not isinstance(section, PluginsSection):
+        raise SpecError(raw.source, problems)
+    return policy_of(section)
+
+
 class _Validation:
     """One pass over a raw spec; problems pile up in `problems`."""
 
@@ -84,9 +99,8 @@ class _Validation:
 
     def _discover(self, section: Options | None) -> PluginIndex:
         options = section if isinstance(section, PluginsSection) else PluginsSection()
-        policy = {"require": options.require, "block": options.block, "local": options.local}
         try:
-            return discover(PluginPolicy(**policy))  # type: ignore[arg-type]
+            return discover(policy_of(options))
         except PluginError as error:
             self.problems += [Problem("plugins", line) for line in str(error).splitlines()]
             return discover(PluginPolicy(strict=False))

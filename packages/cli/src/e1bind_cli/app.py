@@ -1,0 +1,73 @@
+"""The `e1bind` command: one file per subcommand, heavy imports only inside the subcommand that needs them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from e1bind import __version__
+from e1bind.errors import UserError
+from e1bind_cli.console import err, state
+from e1bind_cli.describe import describe
+from e1bind_cli.init import init
+from e1bind_cli.list_plugins import list_plugins
+from e1bind_cli.schema import schema
+from e1bind_cli.show import show
+from e1bind_cli.train import train
+from e1bind_cli.validate import validate
+
+EXIT_USER, EXIT_OTHER = 2, 1
+
+app = typer.Typer(
+    name="e1bind",
+    help="Find, residue by residue, where a protein binds metal ions.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, validate, list_plugins, describe, schema, show, init):
+    app.command(command.__name__.replace("_", "-"))(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"e1bind {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    state.debug = debug
+
+
+def main() -> None:
+    """Run the command line; exit 0 done, 2 the user's mistake, 1 anything else, 130 interrupted."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Exit code of one invocation. Typer itself answers a wrong command line (2) and Ctrl-C (130)."""
+    try:
+        app(arguments)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else EXIT_OTHER
+    except UserError as error:
+        if state.debug:
+            err.print_exception()
+        err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        return EXIT_USER
+    except Exception as error:  # noqa: BLE001 - the last stop: told in full, exit code 1
+        err.print_exception()
+        err.print(
+            Text.assemble(("unexpected error: ", "bold red"), f"{type(error).__name__}: {error}"), soft_wrap=True
+        )
+        return EXIT_OTHER
+    return 0

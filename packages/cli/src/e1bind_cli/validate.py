@@ -1,0 +1,18 @@
+"""`e1bind validate`: is the spec right? Without loading the machine-learning stack."""
+
+from __future__ import annotations
+
+from e1bind.spec import load_spec
+from e1bind.spec.crosschecks import spec_warnings
+from e1bind_cli.arguments import Overrides, SpecFile
+from e1bind_cli.console import err, out
+
+
+def validate(spec: SpecFile, overrides: Overrides = None) -> None:
+    """Check a spec against the installed plugins; list all problems at once."""
+    run = load_spec(spec, overrides or [])
+    for warning in spec_warnings(run):
+        err.print(f"warning: {warning}", soft_wrap=True, markup=False)
+    parts = [f"data.{run.data.label}", f"backbone.{run.backbone.label}", f"views.{run.views.label}"]
+    parts += [f"losses.{label}" for label in run.active_losses]
+    out.print(f"{spec} is valid: {', '.join(parts)}", soft_wrap=True, markup=False)

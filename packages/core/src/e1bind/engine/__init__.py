@@ -1,0 +1,1 @@
+"""The engine: from a validated spec to a finished run."""

@@ -1,0 +1,43 @@
+"""Weighted means of scalars over micro-batches and ranks."""
+
+from __future__ import annotations
+
+import math
+
+from e1bind.engine.distributed import World
+from e1bind.engine.model import StepOutput
+
+
+class Averages:
+    """Running weighted means by name. A NaN says that a batch had nothing to measure, and is left out."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, tuple[float, float]] = {}
+
+    def add(self, name: str, value: float, weight: float) -> None:
+        """Count `value` with `weight`."""
+        if math.isnan(value) or weight == 0:
+            return
+        total, weights = self._sums.get(name, (0.0, 0.0))
+        self._sums[name] = (total + value * weight, weights + weight)
+
+    def add_step(self, output: StepOutput, residues: int) -> None:
+        """Count a forward pass, weighted by its labelled residues.
+
+        A log that several losses write is told apart by the loss's label.
+        """
+        self.add("loss", float(output.total.detach()), residues)
+        names = [name for logs in output.logs.values() for name in logs]
+        for label, value in output.losses.items():
+            self.add(f"loss/{label}", float(value), residues)
+            for name, logged in output.logs[label].items():
+                self.add(name if names.count(name) == 1 else f"{label}/{name}", float(logged), residues)
+
+    def means(self, world: World) -> dict[str, float]:
+        """The means over all ranks, on every rank, in the order names were first seen."""
+        totals: dict[str, tuple[float, float]] = {}
+        for part in world.gather(self._sums):
+            for name, (total, weight) in part.items():
+                old = totals.get(name, (0.0, 0.0))
+                totals[name] = (old[0] + total, old[1] + weight)
+        return {name: total / weight for name, (total, weight) in totals.items()}

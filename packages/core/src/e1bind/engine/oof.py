@@ -1,0 +1,100 @@
+"""Out-of-fold predictions and the thresholds chosen on them.
+
+`oof_preds.npz` holds one row per training residue and ion, ordered by ion, fold, chain and residue; no pickle:
+
+    protein       str      chain id
+    residue_index int32    0-based position in the chain
+    amino_acid    str      one letter
+    fold          int16    fold that held the chain out, from 1
+    ion           str
+    label         int8     0, 1, or -1 where nothing is known
+    score         float32  logit
+    probability   float32  logistic function of the score, not calibrated
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from e1bind.contracts import MetricInputs, ResidueRecord
+from e1bind.engine.evaluation import Scores, probabilities
+from e1bind.engine.rundir import atomic_write
+from e1bind.errors import RunError
+from e1bind.metrics.thresholds import Threshold
+
+Table = dict[str, NDArray[Any]]
+_DTYPES = {
+    "residue_index": np.int32,
+    "fold": np.int16,
+    "label": np.int8,
+    "score": np.float32,
+    "probability": np.float32,
+}
+
+
+def oof_table(
+    records: Sequence[ResidueRecord], fold_of: Mapping[str, int], scores: Mapping[str, Mapping[int, Scores]]
+) -> Table:
+    """The table from `scores[ion][fold]`. Raises `RunError` where a chain has no score or two."""
+    columns: dict[str, list[Any]] = {name: [] for name in ("protein", "residue_index", "amino_acid", "fold", "ion")}
+    columns |= {name: [] for name in ("label", "score", "probability")}
+    for ion, by_fold in scores.items():
+        chains = sorted((r for r in records if ion in r.labels), key=lambda r: (fold_of[r.id], r.id))
+        for record in chains:
+            fold = fold_of[record.id]
+            seen_in = [f for f, scored in by_fold.items() if record.id in scored]
+            if seen_in != [fold]:
+                raise RunError(f"{record.id} ({ion}) belongs to fold {fold} but was scored in folds {seen_in}")
+            length, score = len(record), by_fold[fold][record.id]
+            columns["protein"].append(np.full(length, record.id))
+            columns["residue_index"].append(np.arange(length))
+            columns["amino_acid"].append(np.array(list(record.sequence)))
+            columns["fold"].append(np.full(length, fold))
+            columns["ion"].append(np.full(length, ion))
+            columns["label"].append(record.labels[ion])
+            columns["score"].append(score)
+            columns["probability"].append(probabilities(score))
+    table = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return {name: values.astype(_DTYPES.get(name, values.dtype)) for name, values in table.items()}
+
+
+def rows_of(table: Table, ion: str, fold: int | None = None) -> MetricInputs:
+    """The labelled residues of one ion (and fold) as metrics take them."""
+    keep = (table["ion"] == ion) & (table["label"] >= 0)
+    if fold is not None:
+        keep &= table["fold"] == fold
+    _, protein = np.unique(table["protein"][keep], return_inverse=True)
+    return MetricInputs(table["probability"][keep].astype(np.float64), table["label"][keep], protein)
+
+
+def write_oof(path: Path, table: Table) -> None:
+    """Write the table atomically; equal tables give equal bytes."""
+
+    def save(target: Path) -> None:
+        with target.open("wb") as file:
+            np.savez_compressed(file, **table)  # type: ignore[arg-type]
+
+    atomic_write(path, save)
+
+
+def read_oof(path: Path) -> Table:
+    """Read the table without unpickling anything. Raises `RunError`."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except FileNotFoundError:
+        raise RunError(f"{path} is missing: the run has not finished") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise RunError(f"{path} is damaged and cannot be read: {error}") from error
+
+
+def write_thresholds(path: Path, thresholds: Mapping[str, Threshold]) -> None:
+    """`global_thresholds.yaml`: for each ion the method, the threshold, metrics and counts at it."""
+    text = yaml.safe_dump({ion: t.to_dict() for ion, t in thresholds.items()}, sort_keys=False)
+    atomic_write(path, lambda target: target.write_text(text, encoding="utf-8"))

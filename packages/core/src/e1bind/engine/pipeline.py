@@ -1,0 +1,127 @@
+"""The components of a run, built once from its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from e1bind.contracts import Backbone, ContextSource, Metric, Reader, ViewEncoder, ViewGenerator
+from e1bind.data.msa import MsaContexts
+from e1bind.engine.fingerprint import fingerprint
+from e1bind.engine.model import ContrastiveModel
+from e1bind.engine.seeds import derive, seed_torch
+from e1bind.errors import UserError
+from e1bind.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Built components. `train_contexts` and `validation_contexts` are None where the backbone reads none."""
+
+    spec: RunSpec
+    reader: Reader
+    backbone: Backbone
+    encoder: ViewEncoder
+    views: ViewGenerator
+    metrics: Mapping[str, Metric]
+    train_contexts: ContextSource | None
+    validation_contexts: ContextSource | None
+
+    @property
+    def width(self) -> int:
+        """Width of the space embeddings are compared in."""
+        return self.spec.prototypes.prototype_dim or self.backbone.hidden_size
+
+    @property
+    def max_residues(self) -> int | None:
+        """Longest window: the spec's, never above the backbone's limit."""
+        limits = [n for n in (self.spec.training.max_residues, self.backbone.max_residues) if n is not None]
+        return min(limits) if limits else None
+
+
+def build_pipeline(spec: RunSpec) -> Pipeline:
+    """Build every component but the weights. Raises `UserError` where they do not fit together."""
+    backbone: Backbone = spec.backbone.build()
+    section = spec.prototypes
+    if section.prototype_dim not in (None, backbone.hidden_size) and section.projector == "none":
+        raise UserError(
+            f"prototypes.prototype_dim is {section.prototype_dim}, but the hidden size of "
+            f"backbone.{spec.backbone.label} is {backbone.hidden_size}: leave prototype_dim out, or set "
+            "prototypes.projector = 'linear'"
+        )
+    if "mlm-logits" in spec.needs and not backbone.has_mlm_head:
+        losses = [label for label, c in spec.active_losses.items() if "mlm-logits" in c.component.plugin.needs]
+        raise UserError(
+            f"losses.{losses[0]} needs a masked-LM head, and backbone.{spec.backbone.label}'s checkpoint has none: "
+            f"remove [losses.{losses[0]}], give it weight = 0, or use a masked-LM checkpoint"
+        )
+    contexts = backbone.supports_context
+    return Pipeline(
+        spec=spec,
+        reader=spec.data.build(),
+        backbone=backbone,
+        encoder=backbone.encoder(),
+        views=spec.views.build(),
+        metrics={label: chosen.build() for label, chosen in spec.metric_components.items()},
+        train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir) if contexts else None,
+        validation_contexts=(
+            MsaContexts(spec.msa.validation, spec.msa.cache_dir)
+            if contexts and spec.msa.contexts_in_validation
+            else None
+        ),
+    )
+
+
+def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
+    """A fresh model for one fold: pretrained weights, new adapter, new projector; seeded by run and fold."""
+    spec = pipeline.spec
+    seed_torch(spec.run.seed, "model", fold)
+    losses = {label: chosen.build() for label, chosen in spec.active_losses.items()}
+    network = pipeline.backbone.load_model()
+    print_of_weights = fingerprint(network)
+    return ContrastiveModel(
+        backbone=pipeline.backbone,
+        network=add_lora(pipeline, network),
+        projector=build_projector(pipeline, derive(spec.run.seed, "projector", fold)),
+        losses=losses,
+        weights={label: chosen.weight for label, chosen in spec.active_losses.items()},
+        scoring_temperature=spec.scoring_temperature,
+        needs_mlm="mlm-logits" in spec.needs,
+        fingerprint=print_of_weights,
+    )
+
+
+def add_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
+    """`network` wrapped by peft as `[lora]` says; everything else is frozen."""
+    from peft import LoraConfig, get_peft_model
+
+    section, backbone = pipeline.spec.lora, pipeline.backbone
+    targets = list(section.targets or backbone.lora_targets)
+    names = {name.rsplit(".", 1)[-1] for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    unknown = [t for t in targets if t.rsplit(".", 1)[-1] not in names]
+    if unknown:
+        raise UserError(
+            f"lora.targets: no linear module is named {', '.join(unknown)}; "
+            f"this backbone has {', '.join(sorted(names))}"
+        )
+    config = LoraConfig(
+        r=section.r,
+        lora_alpha=section.alpha,
+        lora_dropout=section.dropout,
+        target_modules=targets,
+        bias=section.bias,
+        modules_to_save=list(backbone.mlm_head_modules) if section.train_mlm_head else None,
+    )
+    return get_peft_model(network, config)
+
+
+def build_projector(pipeline: Pipeline, seed: int) -> nn.Module:
+    """The map from the backbone's width to the prototype's: identity, or a trainable orthogonal-at-start matrix."""
+    if pipeline.spec.prototypes.projector == "none":
+        return nn.Identity()
+    projector = nn.Linear(pipeline.backbone.hidden_size, pipeline.width, bias=False)
+    nn.init.orthogonal_(projector.weight, generator=torch.Generator().manual_seed(seed))
+    return projector

@@ -1,0 +1,104 @@
+"""Prototypes: for each ion the frozen unit direction of binding residues.
+
+Shape legend: P prototype width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from e1bind.engine.distributed import World
+from e1bind.errors import RunError
+from e1bind.spec.sections import PrototypesSection
+
+if TYPE_CHECKING:
+    from e1bind.data.collate import ProteinBatch
+
+
+@dataclass(frozen=True)
+class Prototype:
+    """One ion's prototype. `vector_P` is a unit vector, the negative prototype is its negation.
+
+    `center_P` is subtracted from every embedding before it is normalised (zero unless `prototypes.center`).
+    `sim_pos`, `sim_neg`: mean similarity of binding and of other residues at the start; their difference is the
+    separation there is before any training.
+    """
+
+    vector_P: Tensor
+    center_P: Tensor
+    proteins: int
+    positives: int
+    residues: int
+    sim_pos: float
+    sim_neg: float
+
+    def to(self, device: torch.device) -> Prototype:
+        """The same prototype on `device`."""
+        return Prototype(
+            self.vector_P.to(device),
+            self.center_P.to(device),
+            self.proteins,
+            self.positives,
+            self.residues,
+            self.sim_pos,
+            self.sim_neg,
+        )
+
+
+Embed = Callable[["ProteinBatch"], Tensor]
+"""Raw residue embeddings [R, P] of the single unmasked view of each protein."""
+
+
+@torch.no_grad()
+def make_prototype(
+    batches: Iterable[ProteinBatch], embed: Embed, width: int, section: PrototypesSection, world: World, where: str
+) -> Prototype:
+    """The prototype of one ion from this rank's share of its first training proteins; sums run over all ranks.
+
+    Embeddings are kept (fp32, a few hundred proteins at most), so the backbone runs once. Raises `RunError` naming
+    `where` (ion and fold) when no residue is positive.
+    """
+    raw, labels, proteins = _embeddings(batches, embed, width, world.device)
+    own = [proteins, len(raw), int((labels == 1).sum()), int((labels == 0).sum())]
+    counts = world.sum(torch.tensor(own, device=world.device))
+    if counts[2] == 0:
+        raise RunError(
+            f"{where}: none of the {int(counts[0])} proteins a prototype is made of has a binding residue; "
+            "raise prototypes.max_samples or check the labels"
+        )
+    center = world.sum(raw.double().sum(0)) / counts[1]
+    if not section.center:
+        center = torch.zeros_like(center)
+    z = F.normalize(raw.double() - center, dim=-1)
+    mean_pos = world.sum(z[labels == 1].sum(0)) / counts[2]
+    mean_neg = world.sum(z[labels == 0].sum(0)) / counts[3].clamp_min(1)
+    direction = mean_pos - mean_neg if section.strategy == "mean-difference" else mean_pos
+    vector = F.normalize(direction, dim=0)
+    return Prototype(
+        vector_P=vector.float(),
+        center_P=center.float(),
+        proteins=int(counts[0]),
+        positives=int(counts[2]),
+        residues=int(counts[1]),
+        sim_pos=float(mean_pos @ vector),
+        sim_neg=float(mean_neg @ vector),
+    )
+
+
+def _embeddings(
+    batches: Iterable[ProteinBatch], embed: Embed, width: int, device: torch.device
+) -> tuple[Tensor, Tensor, int]:
+    raw = [torch.empty(0, width, device=device)]
+    labels = [torch.empty(0, dtype=torch.long, device=device)]
+    proteins = 0
+    for batch in batches:
+        raw.append(embed(batch))
+        labels.append(batch.labels_R)
+        proteins += len(set(batch.ids))
+    return torch.cat(raw), torch.cat(labels), proteins
