@@ -41,10 +41,10 @@ class E1MaskedLMOutput(ModelOutput):
 
 
 class E1RMSNorm(nn.RMSNorm):
-    """RMSNorm that returns its input's dtype under autocast too."""
+    """RMSNorm that returns its input's dtype, also where autocast made that another one than its weight's."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x).to(x.dtype)
+        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
 
 
 class E1Attention(nn.Module):
