@@ -1,0 +1,191 @@
+"""Contexts for the views of a run: each alignment is read and weighted once, then drawn from in milliseconds.
+
+What a draw needs of an alignment (sequences, similarities, neighbour counts) is its profile. Profiles are kept in
+memory up to a limit, and on disk under the hash of the file's content and of all they depend on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e1bind.contracts import ResidueRecord
+from e1bind.data.msa import Alignment, holds, parse_a3m
+from e1bind.data.msa_sampling import draw_order, draw_probabilities, fitting, neighbor_counts, query_similarity
+from e1bind.data.options import MsaSamplingOptions
+from e1bind.data.text import read_bytes
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+MEMORY_BYTES = 256 * 2**20
+"""Profiles kept in memory by one process; those beyond come back from the disk."""
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """N sequences of an alignment: `text` holds their letters one after the other, `ends` [N] where each ends.
+
+    `similarity` float64 [N] to the query, `neighbors` int32 [N], `query` the match columns of row 0 as ASCII codes.
+    """
+
+    text: NDArray[np.uint8]
+    ends: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+    neighbors: NDArray[np.int32]
+    query: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        rows = len(self.ends)
+        whole = len(self.text) == (self.ends[-1] if rows else 0)
+        if not (len(self.similarity) == len(self.neighbors) == rows and whole and (np.diff(self.ends) >= 0).all()):
+            raise ValueError("the arrays of the profile contradict each other")
+
+    @classmethod
+    def of(cls, alignment: Alignment, threshold: float) -> Profile:
+        """Weigh an alignment; `threshold` is the similarity from which on two rows are neighbours."""
+        sequences = [alignment.sequence(row) for row in range(len(alignment.rows))]
+        text = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
+        columns = alignment.columns
+        query = columns[0] if len(columns) else columns.reshape(-1)
+        ends = np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
+        return cls(text, ends, query_similarity(columns), neighbor_counts(columns, threshold), query)
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory."""
+        return sum(array.nbytes for array in vars(self).values())
+
+    def probabilities(self, options: MsaSamplingOptions) -> NDArray[np.float64]:
+        """Chance of each row to be drawn first, [N]."""
+        band = options.min_query_similarity, options.max_query_similarity
+        return draw_probabilities(self.similarity, self.neighbors, *band)
+
+    def draw(self, options: MsaSamplingOptions, rng: np.random.Generator) -> tuple[str, ...]:
+        """One context; empty where no row is eligible, or the first one drawn is too long."""
+        order_K = draw_order(self.probabilities(options), options.max_num_samples, rng)
+        starts_K = np.where(order_K > 0, self.ends[order_K - 1], 0) if len(order_K) else order_K
+        kept = fitting(self.ends[order_K] - starts_K, options.max_num_samples, options.max_token_length)
+        spans = zip(starts_K[:kept].tolist(), self.ends[order_K[:kept]].tolist(), strict=True)
+        return tuple(self.text[start:stop].tobytes().decode("ascii") for start, stop in spans)
+
+
+@dataclass(frozen=True)
+class ContextCount:
+    """How many chains have homologues to draw from."""
+
+    chains: int
+    aligned: int
+    eligible: int
+    deepest: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.aligned} of {self.chains} chains have an alignment (deepest {self.deepest} sequences), "
+            f"{self.eligible} of them with sequences in the wanted similarity band; the others have no context"
+        )
+
+
+class MsaContexts:
+    """Draws contexts (`e1bind.contracts.ContextSource`); picklable, so that data-loader workers may have it."""
+
+    def __init__(self, options: MsaSamplingOptions, cache_dir: Path | None = None) -> None:
+        self.options = options
+        self.cache_dir = cache_dir
+        self._profiles: OrderedDict[tuple[Path, str], Profile] = OrderedDict()
+        # The query each alignment was accepted with; a later load (in a worker, for a window) does not judge again.
+        self._accepted: dict[tuple[Path, str], str] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_profiles": OrderedDict()}
+
+    def draw(self, record: ResidueRecord, rng: np.random.Generator) -> tuple[str, ...]:
+        """Homologues of the chain in drawn order; empty where it has no alignment or no eligible sequence.
+
+        A window of a chain draws from the whole chain's alignment. Raises `DataError` for a broken alignment.
+        """
+        return () if record.msa is None else self.profile(record).draw(self.options, rng)
+
+    def prepare(self, records: Iterable[ResidueRecord]) -> ContextCount:
+        """Read and weigh every alignment before training: a broken one is found at once, and no worker waits.
+
+        Give it whole chains, not windows: it is here that an alignment's query is compared with its chain.
+        """
+        chains = aligned = eligible = deepest = 0
+        for record in records:
+            chains += 1
+            if record.msa is not None:
+                profile = self.profile(record)
+                aligned += 1
+                eligible += bool(profile.probabilities(self.options).any())
+                deepest = max(deepest, len(profile.ends))
+        count = ContextCount(chains, aligned, eligible, deepest)
+        log.log(logging.INFO if eligible == aligned else logging.WARNING, "%s", count)
+        return count
+
+    def profile(self, record: ResidueRecord) -> Profile:
+        """The profile of a chain's alignment, from memory, from disk, or worked out."""
+        assert record.msa is not None
+        key = (record.msa, record.id)
+        if key not in self._profiles:
+            profile = self._load(record.msa, record.id, self._accepted.get(key, record.sequence))
+            self._profiles[key] = profile
+            self._accepted[key] = profile.query.tobytes().decode("ascii")
+            while len(self._profiles) > 1 and sum(p.nbytes for p in self._profiles.values()) > MEMORY_BYTES:
+                self._profiles.popitem(last=False)
+        self._profiles.move_to_end(key)
+        return self._profiles[key]
+
+    def _load(self, path: Path, chain: str, query: str) -> Profile:
+        content = read_bytes(path)
+        threshold = self.options.neighbor_similarity_lower_bound
+        name = blake2b(f"{FORMAT}/{threshold!r}/{chain}/".encode() + content, digest_size=16).hexdigest()
+        file = self.cache_dir / f"{name}.npz" if self.cache_dir else None
+        cached = _read_profile(file) if file else None
+        if cached and (not len(cached.ends) or holds(cached.query.tobytes().decode("ascii"), query)):
+            return cached
+        alignment = parse_a3m(content, path, query or None)
+        if alignment.remark:
+            log.warning("%s", alignment.remark)
+        profile = Profile.of(alignment, threshold)
+        if file:
+            _write_profile(file, profile)
+        return profile
+
+
+def _read_profile(path: Path) -> Profile | None:
+    """A cached profile; None where there is none, or where it cannot be trusted."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Profile(**{name: arrays[name] for name in Profile.__annotations__})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        log.warning("%s: damaged cache file (%s); worked out again", path, error)
+        return None
+
+
+def _write_profile(path: Path, profile: Profile) -> None:
+    """Write beside the place and move there, so that no reader ever sees half a file."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}.", delete=False) as file:
+            temporary = file.name
+            np.savez(file, **vars(profile))
+        os.replace(temporary, path)
+    except OSError as error:
+        log.warning("%s: cannot be written (%s); the alignment will be weighed again next time", path, error)
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
