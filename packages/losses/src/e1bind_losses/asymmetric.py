@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from e1bind.contracts import LossInputs, LossOutput
 from e1bind.scoring import prototype_scores
 from e1bind_losses.options import AsymmetricOptions
-from e1bind_losses.precision import full_precision
-from e1bind_losses.prototype_bce import mean_of
+from e1bind_losses.precision import full_precision, mean_over_residues
 
 
 class Asymmetric(nn.Module):
@@ -40,7 +39,7 @@ class Asymmetric(nn.Module):
         score_R = prototype_scores(batch.embeddings, batch.view_mask, batch.prototype, self.scoring_temperature)
         pos_R = torch.exp(self.gamma_pos * F.logsigmoid(-score_R)) * F.softplus(-score_R)
         loss_R = torch.where(batch.labels == 1, pos_R, self._negative(score_R))
-        return LossOutput(mean_of(loss_R.sum(), score_R))
+        return LossOutput(mean_over_residues(loss_R.sum(), score_R))
 
     def _negative(self, score_R: Tensor) -> Tensor:
         if self.clip == 0:

@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from e1bind.contracts import LossInputs, LossOutput
 from e1bind.scoring import prototype_scores
 from e1bind_losses.options import FocalOptions
-from e1bind_losses.precision import full_precision
-from e1bind_losses.prototype_bce import mean_of
+from e1bind_losses.precision import full_precision, mean_over_residues
 
 
 class Focal(nn.Module):
@@ -40,4 +39,4 @@ class Focal(nn.Module):
         loss_R = torch.exp(self.gamma * F.logsigmoid(-own_R)) * F.softplus(-own_R)
         if self.alpha is not None:
             loss_R = loss_R * torch.where(binds_R, self.alpha, 1 - self.alpha).to(loss_R.dtype)
-        return LossOutput(mean_of(loss_R.sum(), score_R))
+        return LossOutput(mean_over_residues(loss_R.sum(), score_R))

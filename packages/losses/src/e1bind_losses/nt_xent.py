@@ -35,5 +35,6 @@ class NTXent(nn.Module):
             protein_N = batch.protein[residue_N]
             other_NN &= (protein_N[:, None] != protein_N[None]) | same_NN
         all_N = s_NN.masked_fill(~other_NN, -torch.inf).logsumexp(1)
-        near_N = (s_NN * positive_NN).sum(1) / positive_NN.sum(1).clamp_min(1)  # 0 / 0 of a residue with one view would reach the gradient
+        # The clamp: 0 / 0 of a residue with one view would reach the gradient.
+        near_N = (s_NN * positive_NN).sum(1) / positive_NN.sum(1).clamp_min(1)
         return LossOutput((all_N - near_N)[anchor_N].mean())

@@ -34,6 +34,11 @@ def zero_with_graph(tensor: Tensor) -> Tensor:
     return tensor.sum() * 0
 
 
+def mean_over_residues(total: Tensor, score_R: Tensor) -> Tensor:
+    """`total` / R, 0 for R = 0. An infinite score may well have the loss 0; it shows as NaN all the same."""
+    return (total + zero_with_graph(score_R)) / max(len(score_R), 1)
+
+
 def _widened(batch: LossInputs) -> LossInputs:
     mlm = batch.mlm and replace(batch.mlm, logits=_wide(batch.mlm.logits))
     return replace(batch, embeddings=_wide(batch.embeddings), prototype=_wide(batch.prototype), mlm=mlm)

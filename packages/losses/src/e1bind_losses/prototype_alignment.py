@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from e1bind.contracts import LossInputs, LossOutput
 from e1bind.scoring import scored_views
 from e1bind_losses.options import PrototypeAlignmentOptions
-from e1bind_losses.precision import full_precision
+from e1bind_losses.precision import full_precision, zero_with_graph
 
 
 class PrototypeAlignment(nn.Module):
@@ -41,9 +41,9 @@ class PrototypeAlignment(nn.Module):
         eps_R1 = torch.where(binds_R1, self.eps_pos, self.eps_neg).to(s_RV.dtype)
         scored_RV = scored_views(batch.view_mask)
         pulled_RV = (2 * own_RV <= eps_R1) & scored_RV
-        # A product, not a selection: NaN compares false, and must reach the sum all the same.
-        pull_RV = F.softplus(-2 * own_RV / self.temperature) * pulled_RV
-        value = pull_RV.sum() / pulled_RV.sum().clamp_min(1)
+        pull_RV = F.softplus(-2 * own_RV / self.temperature).masked_fill(~pulled_RV, 0)
+        # NaN and infinity may stand among the pairs that are not pulled, and must show all the same.
+        value = (pull_RV.sum() + zero_with_graph(s_RV)) / pulled_RV.sum().clamp_min(1)
         return LossOutput(value, _logs(s_RV.detach(), pulled_RV, scored_RV, binds_R1))
 
 

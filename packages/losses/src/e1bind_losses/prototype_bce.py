@@ -5,13 +5,13 @@ Shape legend: R labelled residues, V views, D embedding width.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs, LossOutput
 from e1bind.scoring import prototype_scores
 from e1bind_losses.options import PrototypeBCEOptions
-from e1bind_losses.precision import full_precision
+from e1bind_losses.precision import full_precision, mean_over_residues
 
 
 class PrototypeBCE(nn.Module):
@@ -36,9 +36,4 @@ class PrototypeBCE(nn.Module):
             target_R = target_R + self.label_smoothing * (1 - 2 * target_R)
         weight = None if self.pos_weight is None else score_R.new_tensor(self.pos_weight)
         total = F.binary_cross_entropy_with_logits(score_R, target_R, pos_weight=weight, reduction="sum")
-        return LossOutput(mean_of(total, score_R))
-
-
-def mean_of(total: Tensor, score_R: Tensor) -> Tensor:
-    """`total` / R, and an empty sum / 1."""
-    return total / max(len(score_R), 1)
+        return LossOutput(mean_over_residues(total, score_R))

@@ -33,5 +33,5 @@ class SupCon(nn.Module):
             return LossOutput(zero_with_graph(batch.embeddings))
         s_NN = z_ND @ z_ND.T / self.options.temperature
         all_N = s_NN.masked_fill(self_NN, -torch.inf).logsumexp(1)
-        near_N = (s_NN * positive_NN).sum(1) / positive_NN.sum(1)
+        near_N = (s_NN * positive_NN).sum(1) / positive_NN.sum(1).clamp_min(1)
         return LossOutput((all_N - near_N)[anchor_N].mean())
