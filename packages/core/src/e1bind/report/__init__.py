@@ -1,0 +1,1 @@
+"""Figures, warnings and the page that show what a run came to."""

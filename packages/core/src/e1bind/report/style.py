@@ -1,0 +1,90 @@
+"""How every figure looks, and how it gets to disk: Agg only, no pyplot, no global state left behind.
+
+Colours are Okabe and Ito's, told apart with any kind of colour blindness; lines differ in dash as well. Figures are
+small (4.6 inches wide) so that their text is still readable where a phone shrinks them to its width.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+GREY, LIGHT, PALE = "#767676", "#B5B5B5", "#F0F0F0"
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
+DASHES = ("-", "--", "-.", ":")
+WIDTH = 4.6
+"""Inches of a figure's width."""
+
+_STYLE = {
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.labelsize": 10,
+    "axes.prop_cycle": "cycler('color', ['#0072B2'])",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 10.5,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "font.size": 10,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.dpi": 200,
+    # Names come from data files: a "$" in one is a dollar, not mathematics.
+    "text.parse_math": False,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+
+def line_style(index: int) -> dict[str, str]:
+    """Colour and dash of the `index`-th series; 32 differ."""
+    return {
+        "color": SERIES[index % len(SERIES)],
+        "linestyle": DASHES[index // len(SERIES) % len(DASHES)],
+    }
+
+
+@contextmanager
+def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
+    """A figure of `width` x `height` inches that is written to `path` (PNG) at the end, whole or not at all.
+
+    A user's own matplotlib settings have no effect, and equal data give equal bytes.
+    """
+    with matplotlib.style.context(_STYLE, after_reset=True):
+        figure = Figure(figsize=(width, height))
+        FigureCanvasAgg(figure)
+        yield figure
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
+    """A legend under all axes, where it can cover no data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def instead_of_data(axes: Axes, reason: str) -> None:
+    """Say in the axes why there is nothing to draw."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, ha="center", va="center", wrap=True, color=GREY, transform=axes.transAxes)

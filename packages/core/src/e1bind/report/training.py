@@ -1,0 +1,164 @@
+"""Figures of the training: losses, the monitored metric, and where residues stand to their prototype.
+
+All take the rows of `metrics.jsonl`: `{"fold", "epoch", "ion", "split": "train" | "valid", <scalars>}`. Where rows
+of several folds or ions share an axis, each is a thin line and their mean is a bold one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from e1bind.report.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    VERMILION,
+    drawing,
+    instead_of_data,
+    legend_below,
+    line_style,
+)
+
+Row = Mapping[str, Any]
+Curve = dict[int, float]
+"""Epoch -> value."""
+
+_Style = Mapping[str, Any]
+_SPLITS: dict[str, _Style] = {
+    "train": {"color": BLUE, "linestyle": "-"},
+    "valid": {"color": VERMILION, "linestyle": "--"},
+}
+
+
+def curves_of(rows: Iterable[Row], key: str, split: str) -> dict[tuple[int, str], Curve]:
+    """The finite values of `key` by (fold, ion), then by epoch."""
+    curves: dict[tuple[int, str], Curve] = defaultdict(dict)
+    for row in rows:
+        value = row.get(key)
+        if row["split"] == split and value is not None and math.isfinite(value):
+            curves[row["fold"], row["ion"]][row["epoch"]] = value
+    return dict(curves)
+
+
+def mean_curve(curves: Iterable[Curve]) -> Curve:
+    """Mean over the curves that reach an epoch."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for curve in curves:
+        for epoch, value in curve.items():
+            values[epoch].append(value)
+    return {epoch: math.fsum(values[epoch]) / len(values[epoch]) for epoch in sorted(values)}
+
+
+def _draw(axes: Axes, curves: Sequence[Curve], label: str, style: _Style) -> bool:
+    """Thin lines for the curves and a bold one for their mean; a single epoch gets a dot. False without curves."""
+    if len(curves) > 1:
+        for curve in curves:
+            axes.plot(list(curve), list(curve.values()), **{**style, "linestyle": "-"}, linewidth=0.7, alpha=0.35)
+    mean = mean_curve(curves)
+    if mean:
+        marker: _Style = {"marker": "o", "markersize": 3.5} if len(mean) == 1 else {}
+        axes.plot(list(mean), list(mean.values()), label=label, **style, **marker)
+    return bool(mean)
+
+
+def _whole_epochs() -> MaxNLocator:
+    return MaxNLocator(nbins=6, integer=True, min_n_ticks=1)
+
+
+def _epoch_axis(axes: Axes) -> None:
+    axes.xaxis.set_major_locator(_whole_epochs())
+    axes.set_xlabel("epoch")
+
+
+def loss_keys(rows: Iterable[Row]) -> list[str]:
+    """The total loss first, then the components in the order they were logged."""
+    found = dict.fromkeys(key for row in rows for key in row if key == "loss" or key.startswith("loss/"))
+    return sorted(found, key=lambda key: key != "loss")
+
+
+def plot_losses(rows: Sequence[Row], path: Path) -> None:
+    """A panel for the weighted sum and one for each loss; training against validation."""
+    keys = loss_keys(rows)
+    lines = max(1, math.ceil(len(keys) / 2))
+    with drawing(path, height=0.6 + 1.65 * lines) as figure:
+        panels = figure.subplots(lines, 2 if len(keys) > 1 else 1, squeeze=False).ravel().tolist()
+        if not keys:
+            return instead_of_data(panels[0], "no losses were logged")
+        for axes, key in zip(panels, keys, strict=False):
+            for split, style in _SPLITS.items():
+                _draw(axes, list(curves_of(rows, key, split).values()), split, style)
+            axes.set_title("weighted sum" if key == "loss" else key.removeprefix("loss/"))
+            axes.xaxis.set_major_locator(_whole_epochs())
+        for axes in panels[len(keys) :]:
+            axes.set_axis_off()
+        figure.supxlabel("epoch", fontsize=10)
+        names = {
+            name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(list(names.values()), list(names), loc="outside lower center", ncols=2)
+
+
+def plot_metric(rows: Sequence[Row], metric: str, path: Path, best_epochs: Mapping[int, int] | None = None) -> None:
+    """`metric` on the validation chains, a colour for each ion; a dot marks the best epoch of each fold."""
+    curves = curves_of(rows, metric, "valid")
+    ions = list(dict.fromkeys(ion for _, ion in curves))
+    with drawing(path, height=3.1) as figure:
+        axes = figure.subplots()
+        if not curves:
+            return instead_of_data(axes, f"{metric} was never a number")
+        for index, ion in enumerate(ions):
+            of_ion = {fold: curve for (fold, name), curve in curves.items() if name == ion}
+            style = line_style(index)
+            _draw(axes, list(of_ion.values()), ion, style)
+            best = {(best_epochs or {}).get(fold): curve for fold, curve in of_ion.items()}
+            dots = [(epoch, curve[epoch]) for epoch, curve in best.items() if epoch in curve]
+            x, y = [dot[0] for dot in dots], [dot[1] for dot in dots]
+            axes.plot(x, y, "o", color=style["color"], markersize=5)
+        axes.set_ylabel(metric)
+        _epoch_axis(axes)
+        legend_below(figure, axes, columns=4)
+
+
+def plot_prototypes(rows: Sequence[Row], path: Path) -> None:
+    """Share of residues that violate their margin, and similarity to the prototypes, on the training chains."""
+    everyone, binding, others = (
+        {"color": c, "linestyle": s} for c, s in ((BLACK, "-"), (GREEN, "-"), (ORANGE, "--"))
+    )
+    negative = {"color": GREY, "linestyle": ":"}
+    panels = {
+        "residues that violate their margin": [
+            ("pull_mask_ratio", "all residues", everyone),
+            ("pull_mask_ratio|pos", "binding", binding),
+            ("pull_mask_ratio|neg", "not binding", others),
+        ],
+        "similarity to the prototype of binding residues": [
+            ("sim_pos", "all residues", everyone),
+            ("sim_pos|pos", "binding", binding),
+            ("sim_pos|neg", "not binding", others),
+            ("sim_neg", "all, to the other prototype", negative),
+        ],
+    }
+    with drawing(path, height=4.9) as figure:
+        grid = figure.subplots(2, 1, sharex=True)
+        drawn = False
+        for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+            for key, label, style in lines:
+                drawn |= _draw(axes, list(curves_of(rows, key, "train").values()), label, style)
+            axes.set_title(title)
+        if not drawn:
+            for axes in grid:
+                instead_of_data(axes, "the losses of this run log no prototype diagnostics")
+            return
+        grid[0].set_ylim(-0.03, 1.03)
+        grid[1].axhline(0, color=GREY, linewidth=0.8)
+        _epoch_axis(grid[1])
+        legend_below(figure, grid[1], columns=2)
