@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # test files import `packages` from here
+
+from packages import install, write_package  # noqa: E402
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 
@@ -25,3 +31,24 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("reference data (../shared) is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def third_parties(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with really installed plugin packages: one good, one broken in each way a package can be."""
+    source, target = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("site")
+    acme = source / "acme-losses"
+    shutil.copytree(ROOT / "examples" / "acme-losses", acme, ignore=shutil.ignore_patterns("*.egg-info", "build"))
+    install(
+        target,
+        acme,
+        write_package(source, "rival-losses"),
+        write_package(source, "shadow-losses", component="nt-xent"),
+        write_package(source, "broken-losses", plugin="raise RuntimeError('no licence file')"),
+        write_package(source, "future-losses", component="from-the-future", api=2),
+        write_package(source, "old-losses", component="from-the-past", api=0),
+        write_package(source, "silent-losses", component="no-api", plugin="from e1bind.plugins import hookimpl\n"),
+        write_package(source, "typo-losses", hook="e1bind_loses"),
+        write_package(source, "heavy-losses", plugin="import sys\nsys.exit(3)"),
+    )
+    return target
