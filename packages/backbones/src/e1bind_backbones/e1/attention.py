@@ -1,9 +1,9 @@
 """Attention over packed tokens: one function per path, all with the same numbers.
 
-    slices  unmasked SDPA, one call per segment (and its prefix); any device, forward and backward
+    slices  unmasked SDPA, one call per segment and its prefix; any device, forward and backward
     dense   SDPA with a boolean mask over padded rows; the oracle, memory grows with the square of the row
-    flex    FlexAttention with a block mask; on a GPU, forward only on a CPU
-    varlen  the flash kernel for packed segments, for within-sequence layers on a GPU in half precision
+    flex    FlexAttention with a block mask; on a GPU, or forward only on a CPU
+    varlen  the flash kernel for packed segments: within-sequence layers on a GPU in half precision
 
 Shape legend: N packed tokens, M rows, T padded tokens of a row, h heads, d head width.
 """
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from e1bind_backbones.e1 import cpu_slices
 from e1bind_backbones.e1.layout import Job, RowLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -28,24 +29,60 @@ AttentionPath = Literal["auto", "slices", "dense", "flex"]
 
 @dataclass(frozen=True)
 class AttentionChoice:
-    """The wanted path; `compile_flex` lets "auto" use a compiled FlexAttention on a GPU."""
+    """The wanted path; `compile_flex` compiles FlexAttention, and lets "auto" use it on a GPU."""
 
     path: AttentionPath = "auto"
     compile_flex: bool = False
 
+    @property
+    def may_use_flex(self) -> bool:
+        """Whether block tables can be of use."""
+        return self.path == "flex" or (self.path == "auto" and self.compile_flex)
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention of one forward pass: what the two kinds of layer call."""
+
+    within: Attend
+    over_all: Attend
+
+    @classmethod
+    def prepare(
+        cls,
+        choice: AttentionChoice,
+        layout: RowLayout,
+        sequence_ids: Tensor,
+        view_ids: Tensor | None,
+        dtype: torch.dtype,
+    ) -> Attention:
+        """Masks are made here, once per forward pass, and shared by all layers; `dtype` is that of q, k, v."""
+        on_gpu = sequence_ids.device.type == "cuda"
+        if choice.path == "dense":
+            within, over_all = dense_masks(sequence_ids, view_ids)
+            return cls(_attend_dense(layout, within), _attend_dense(layout, over_all))
+        if choice.path == "flex":
+            return cls(*(_attend_flex(layout, kind, choice, sequence_ids.device) for kind in (False, True)))
+        within_path, global_path = _attend_jobs(layout.within_jobs), _attend_jobs(layout.global_jobs)
+        if choice.path == "auto" and on_gpu and dtype in (torch.bfloat16, torch.float16):
+            within_path = _attend_varlen(layout)
+        if choice.path == "auto" and on_gpu and choice.compile_flex:
+            global_path = _attend_flex(layout, True, choice, sequence_ids.device)
+        return cls(within_path, global_path)
+
 
 def attend_slices(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
-    """Unmasked attention, one call per job. The jobs cover the packed tokens in order."""
+    """Unmasked SDPA, one call per job, by torch's public functions. The jobs cover the packed tokens in order."""
     parts = [_attend_job(q, k, v, job) for job in jobs]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _attend_job(q: Tensor, k: Tensor, v: Tensor, job: Job) -> Tensor:
-    if job.count == 1:
+    if job.count == 1 and job.prefix_stop in (0, job.start):
         first = job.prefix_start if job.prefix else job.start
         queries, keys, values = q[job.start : job.stop], k[first : job.stop], v[first : job.stop]
         return _sdpa(queries[None], keys[None], values[None])[0]
-    queries, keys, values = (_batched(x, job) for x in (q, k, v))
+    queries, keys, values = (x[job.start : job.stop].unflatten(0, (job.count, job.length)) for x in (q, k, v))
     if job.prefix:
         keys, values = (
             torch.cat([x[job.prefix_start : job.prefix_stop].expand(job.count, -1, -1, -1), own], dim=1)
@@ -54,17 +91,21 @@ def _attend_job(q: Tensor, k: Tensor, v: Tensor, job: Job) -> Tensor:
     return _sdpa(queries, keys, values).flatten(0, 1)
 
 
-def _batched(x: Tensor, job: Job) -> Tensor:
-    return x[job.start : job.stop].unflatten(0, (job.count, job.length))
-
-
 def _sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """SDPA on [batch, tokens, h, d]."""
     out = scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask)
     return out.transpose(1, 2)
 
 
-def dense_masks(layout: RowLayout, sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, Tensor]:
+def _attend_jobs(jobs: Sequence[Job]) -> Attend:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        run = cpu_slices.attend if cpu_slices.is_available(q) else attend_slices
+        return run(q, k, v, jobs)
+
+    return attend
+
+
+def dense_masks(sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, Tensor]:
     """Boolean masks [M, 1, T, T] of the within-sequence and the global layers; true where a key is seen.
 
     A padding token sees itself, so that its softmax is finite; its output is dropped.
@@ -86,26 +127,18 @@ def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
     return attend
 
 
-def _attend_jobs(jobs: Sequence[Job]) -> Attend:
+def _attend_flex(layout: RowLayout, with_prefix: bool, choice: AttentionChoice, device: torch.device) -> Attend:
+    from e1bind_backbones.e1.flex import BlockTables, flex_attend  # slow to import, and seldom used
+
+    tables = layout.blocks[with_prefix] if layout.blocks else BlockTables.build(layout, with_prefix).to(device)
+    return flex_attend(tables.block_mask(), choice.compile_flex)
+
+
+def _attend_varlen(layout: RowLayout) -> Attend:
+    from torch.nn.attention.varlen import varlen_attn
+
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return attend_slices(q, k, v, jobs)
+        ends, longest = layout.cu_seqlens, layout.longest
+        return varlen_attn(q, k, v, ends, ends, longest, longest)
 
     return attend
-
-
-@dataclass(frozen=True)
-class Attention:
-    """The attention of one forward pass: what the two kinds of layer call."""
-
-    within: Attend
-    over_all: Attend
-
-    @classmethod
-    def prepare(
-        cls, choice: AttentionChoice, layout: RowLayout, sequence_ids: Tensor, view_ids: Tensor | None
-    ) -> Attention:
-        """Masks and block masks are made here, once per forward pass, and shared by all layers."""
-        if choice.path == "dense":
-            within, over_all = dense_masks(layout, sequence_ids, view_ids)
-            return cls(_attend_dense(layout, within), _attend_dense(layout, over_all))
-        return cls(_attend_jobs(layout.within_jobs), _attend_jobs(layout.global_jobs))

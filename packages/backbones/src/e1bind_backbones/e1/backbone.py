@@ -57,6 +57,10 @@ class E1Backbone:
                 )
             return E1Config.from_dict(raw)
 
+    @property
+    def _attention(self) -> AttentionChoice:
+        return AttentionChoice(self.options.attention, self.options.compile_flex_attention)
+
     def _hub_arguments(self) -> dict[str, str]:
         return {} if self.options.revision is None else {"revision": self.options.revision}
 
@@ -68,7 +72,7 @@ class E1Backbone:
 
     def encoder(self) -> E1ViewEncoder:
         """The tokenising half, for data-loader workers."""
-        return E1ViewEncoder.of(self.config, self.options.view_execution)
+        return E1ViewEncoder.of(self.config, self.options.view_execution, self._attention.may_use_flex)
 
     def load_model(self) -> nn.Module:
         """The plain model with its weights in the wanted dtype. Runs no code of the checkpoint's."""
@@ -80,7 +84,7 @@ class E1Backbone:
                 model = E1ForMaskedLM.from_pretrained(
                     options.checkpoint, config=self.config, dtype=dtype, **self._hub_arguments()
                 )
-        model.attention = AttentionChoice(options.attention, options.compile_flex_attention)
+        model.attention = self._attention
         model.model.gradient_checkpointing = options.activation_checkpointing
         return model
 

@@ -67,11 +67,12 @@ class E1ViewEncoder:
     execution: ViewExecution
     max_positions: int
     max_sequences: int
+    block_tables: bool = False
 
     @classmethod
-    def of(cls, config: E1Config, execution: ViewExecution) -> E1ViewEncoder:
-        """The encoder of a model of this shape."""
-        return cls(execution, config.max_num_positions_within_seq, config.max_num_sequences)
+    def of(cls, config: E1Config, execution: ViewExecution, block_tables: bool = False) -> E1ViewEncoder:
+        """The encoder of a model of this shape; `block_tables` where FlexAttention will want them."""
+        return cls(execution, config.max_num_positions_within_seq, config.max_num_sequences, block_tables)
 
     def encode(self, views: Sequence[Sequence[View]]) -> TokenBatch:
         """Rows of B proteins with V views each; all views of a protein have the same residues.
@@ -158,10 +159,14 @@ class E1ViewEncoder:
         sequence, view = inputs["sequence_ids"], inputs["view_ids"]
         if self.execution == "separate":
             spans = [slice(v * proteins, (v + 1) * proteins) for v in range(num_views)]
-            inputs["layout"] = LayoutParts(tuple(RowLayout.build(sequence[s], view[s]) for s in spans))
+            inputs["layout"] = LayoutParts(tuple(self._layout(sequence[s], view[s]) for s in spans))
         else:
-            inputs["layout"] = RowLayout.build(sequence, view)
+            inputs["layout"] = self._layout(sequence, view)
         return inputs, sequence.shape[1]
+
+    def _layout(self, sequence_ids: torch.Tensor, view_ids: torch.Tensor) -> RowLayout:
+        layout = RowLayout.build(sequence_ids, view_ids)
+        return layout.with_blocks() if self.block_tables else layout
 
 
 def _count_views(views: Sequence[Sequence[View]]) -> int:

@@ -14,11 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from e1bind_backbones.e1.flex import BlockTables
 
 Ints = NDArray[np.int64]
 
@@ -52,6 +56,7 @@ class RowLayout:
     `starts`, `stops`, `prefix_starts`, `prefix_stops`: the packed tokens of each segment and of its prefix.
     `token_N` int64 [N]: place of every real token among the M*T; None where there is no padding.
     `cu_seqlens` int32 [S + 1]: segment boundaries, for variable-length kernels.
+    `blocks`: FlexAttention's tables for within-sequence and global layers, where they were made in advance.
     """
 
     rows: int
@@ -62,6 +67,7 @@ class RowLayout:
     prefix_stops: tuple[int, ...]
     token_N: Tensor | None
     cu_seqlens: Tensor
+    blocks: tuple[BlockTables, BlockTables] | None = None
 
     @classmethod
     def build(cls, sequence_ids: Tensor, view_ids: Tensor | None = None) -> RowLayout:
@@ -91,8 +97,18 @@ class RowLayout:
 
     def to(self, device: torch.device) -> RowLayout:
         """The same layout with its tensors on `device`."""
-        token_N = None if self.token_N is None else self.token_N.to(device, non_blocking=True)
-        return replace(self, token_N=token_N, cu_seqlens=self.cu_seqlens.to(device, non_blocking=True))
+
+        def move(value: Any) -> Any:
+            return None if value is None else value.to(device, non_blocking=True)
+
+        blocks = self.blocks and (self.blocks[0].to(device), self.blocks[1].to(device))
+        return replace(self, token_N=move(self.token_N), cu_seqlens=move(self.cu_seqlens), blocks=blocks)
+
+    def with_blocks(self) -> RowLayout:
+        """The same layout with FlexAttention's tables."""
+        from e1bind_backbones.e1.flex import BlockTables  # FlexAttention is slow to import, and seldom used
+
+        return replace(self, blocks=(BlockTables.build(self, False), BlockTables.build(self, True)))
 
     @property
     def tokens(self) -> int:

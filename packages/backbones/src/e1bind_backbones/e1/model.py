@@ -62,7 +62,7 @@ class E1Attention(nn.Module):
 
     def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
         q, k, v = self.q_proj(x_NH), self.k_proj(x_NH), self.v_proj(x_NH)
-        dtype = compute_dtype(x_NH, self.q_proj.weight)
+        dtype = turn[0].dtype  # norms that PEFT raised to fp32 may have raised these too
         q, k, v = (self._clamp(y.to(dtype)).unflatten(-1, (-1, self.head_dim)) for y in (q, k, v))
         q, k = rotate(q, turn), rotate(k, turn)
         if self.heads_per_key > 1:
@@ -143,13 +143,17 @@ class E1Encoder(nn.Module):
         self.gradient_checkpointing = config.gradient_checkpointing
 
     def forward(
-        self, ids_N: Tensor, within_N: Tensor, global_N: Tensor, sequence_N: Tensor, attention: Attention
+        self,
+        ids_N: Tensor,
+        within_N: Tensor,
+        global_N: Tensor,
+        sequence_N: Tensor,
+        attention: Attention,
+        dtype: torch.dtype,
     ) -> list[Tensor]:
         """The embeddings, the outputs of all layers but the last, and the normed final state, [N, H] each."""
         config = self.config
-        x_NH = self.embed_tokens(ids_N) + self.embed_seq_id(sequence_N)
-        dtype = compute_dtype(x_NH, self.embed_tokens.weight)
-        x_NH = x_NH.to(dtype)
+        x_NH = (self.embed_tokens(ids_N) + self.embed_seq_id(sequence_N)).to(dtype)
         # Made here and not in __init__: transformers 5 leaves buffers that are not saved as garbage.
         within = rotation(within_N, config.head_dim, config.rope_theta_within_seq, dtype), attention.within
         over_all = within
@@ -254,9 +258,10 @@ class E1ForMaskedLM(PreTrainedModel):
         if layout is None:
             self._check_limits(within_seq_position_ids, sequence_ids)
             layout = RowLayout.build(sequence_ids, view_ids)
-        attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids)
+        dtype = compute_dtype(input_ids.device, self.model.embed_tokens.weight.dtype)
+        attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids, dtype)
         ids = (input_ids, within_seq_position_ids, global_position_ids, sequence_ids)
-        states = self.model(*(layout.pack(x) for x in ids), attention)
+        states = self.model(*(layout.pack(x) for x in ids), attention, dtype)
         loss, logits_NC = self._head(states[-1], None if labels is None else layout.pack(labels), compute_logits)
         output = E1MaskedLMOutput(
             loss=loss,
@@ -295,7 +300,6 @@ def masked_lm_loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
     return total / (labels_N != -100).sum().clamp_min(1)
 
 
-def compute_dtype(x: Tensor, weight: Tensor) -> torch.dtype:
-    """The dtype layers compute in: autocast's where it is on for the device, else that of `weight`."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+def compute_dtype(device: torch.device, weights: torch.dtype) -> torch.dtype:
+    """The dtype layers compute in: autocast's where it is on for the device, else that of the weights."""
+    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weights
