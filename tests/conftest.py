@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # test files import `packages` from here
+sys.path.insert(0, str(Path(__file__).parent))  # test files import `plugin_packages` from here
 
-from packages import install, write_package  # noqa: E402
+from plugin_packages import install, write_package
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 

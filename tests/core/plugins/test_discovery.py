@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packages import run_cli, run_python
+from plugin_packages import run_cli, run_python
 
 DUMP = """
 import json
 from e1bind.plugins import discover
 index = discover()
-print(json.dumps({p.source.distribution: [p.status, p.error, [c.full_name for c in p.components]] for p in index.plugins}))
+status = {p.source.distribution: [p.status, p.error, [c.full_name for c in p.components]] for p in index.plugins}
+print(json.dumps(status))
 """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-from packages import run_python
+from plugin_packages import run_python
 
 LOCAL = """
 from e1bind.plugins import LossPlugin, hookimpl

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from e1bind.errors import Problem
-from e1bind.spec.runspec import RunSpec, loss_temperatures
+from e1bind.spec.runspec import Chosen, RunSpec, loss_temperatures
+from e1bind.spec.sections import PrototypesSection
 
 _AT_LEAST = re.compile(r"(?P<name>[a-z0-9-]+)>=(?P<least>\d+)")
 _COUNTED = re.compile(r"(?P<name>[a-z0-9-]+)=(?P<count>\d+)")
@@ -21,71 +23,82 @@ _MEANING = {
 }
 
 
-def cross_check(spec: RunSpec) -> list[Problem]:
+@dataclass(frozen=True)
+class Parts:
+    """The valid parts of a spec that may have problems elsewhere.
+
+    `components` by path in the spec, e.g. `losses.nt-xent`; `complete` says that none is missing for a problem of
+    its own, so that what nobody provides is really not provided.
+    """
+
+    components: Mapping[str, Chosen]
+    prototypes: PrototypesSection | None
+    complete: bool
+
+    @property
+    def active_losses(self) -> dict[str, Chosen]:
+        return {path: c for path, c in self.components.items() if path.startswith("losses.") and c.weight > 0}
+
+
+def cross_check(parts: Parts) -> list[Problem]:
     """Problems between tables."""
-    return [*_unmet_needs(spec), *_loss_weights(spec), *_temperatures(spec), *_prototype_width(spec)]
+    return [*_unmet_needs(parts), *_loss_weights(parts), *_temperatures(parts), *_prototype_width(parts)]
 
 
-def provided(spec: RunSpec) -> dict[str, str]:
+def _provided(parts: Parts) -> dict[str, str]:
     """Capability -> path of the component that provides it."""
     found = dict.fromkeys(HOST_PROVIDES, "the engine")
-    for path, chosen in spec.components().items():
+    for path, chosen in parts.components.items():
         for capability in chosen.component.plugin.provides | chosen.options.capabilities():
             found[capability] = path
     return found
 
 
-def _unmet_needs(spec: RunSpec) -> list[Problem]:
-    have = provided(spec)
-    problems = []
-    for path, chosen in spec.components().items():
+def _unmet_needs(parts: Parts) -> Iterable[Problem]:
+    have = _provided(parts)
+    for path, chosen in parts.components.items():
         if path.startswith("losses.") and chosen.weight == 0:
             continue
         for need in sorted(chosen.component.plugin.needs | chosen.options.requirements()):
-            message = _unmet(need, have, spec)
+            message = None if need in have else _unmet(need, have, parts)
             if message:
-                problems.append(Problem(path, message))
-    return problems
+                yield Problem(path, message)
 
 
-def _unmet(need: str, have: dict[str, str], spec: RunSpec) -> str | None:
-    if need in have:
-        return None
+def _unmet(need: str, have: Mapping[str, str], parts: Parts) -> str | None:
     at_least = _AT_LEAST.fullmatch(need)
-    if at_least is None:
-        meaning = f" ({_MEANING[need]})" if need in _MEANING else ""
-        return f"needs {need}{meaning}, which {_chosen_names(spec)} do not provide with these options"
-    name, least = at_least["name"], int(at_least["least"])
+    name = at_least["name"] if at_least else need
     counts = [
         (int(m["count"]), path) for c, path in have.items() if (m := _COUNTED.fullmatch(c)) and m["name"] == name
     ]
-    if not counts:
-        return f"needs at least {least} {name}, and no chosen component provides {name}"
-    count, path = max(counts)
-    return None if count >= least else f"needs at least {least} {name}, but {path} makes {count}"
+    if at_least and counts:
+        count, path = max(counts)
+        least = int(at_least["least"])
+        return None if count >= least else f"needs at least {least} {name}, but {path} makes {count}"
+    if not parts.complete:
+        return None  # a component that is itself in trouble may be the one that provides it
+    meaning = f" ({_MEANING[need]})" if need in _MEANING else ""
+    providers = [path for path in parts.components if path.startswith(("backbone.", "views."))]
+    return f"needs {need}{meaning}, which {' and '.join(providers)} do not provide with these options"
 
 
-def _chosen_names(spec: RunSpec) -> str:
-    return f"backbone.{spec.backbone.label} and views.{spec.views.label}"
-
-
-def _loss_weights(spec: RunSpec) -> Iterable[Problem]:
-    if not spec.active_losses:
+def _loss_weights(parts: Parts) -> Iterable[Problem]:
+    if parts.complete and not parts.active_losses:
         yield Problem("losses", "every weight is 0: nothing would be trained")
 
 
-def _temperatures(spec: RunSpec) -> Iterable[Problem]:
-    stated = [(f"losses.{label}", t) for label, t in loss_temperatures(spec.active_losses)]
-    if spec.prototypes.scoring_temperature is not None:
-        stated.append(("prototypes", spec.prototypes.scoring_temperature))
+def _temperatures(parts: Parts) -> Iterable[Problem]:
+    stated = loss_temperatures(parts.active_losses)
+    if parts.prototypes is not None and parts.prototypes.scoring_temperature is not None:
+        stated.append(("prototypes", parts.prototypes.scoring_temperature))
     if len({t for _, t in stated}) > 1:
         listed = ", ".join(f"{path} has {t:g}" for path, t in stated)
         yield Problem(f"{stated[0][0]}.scoring_temperature", f"all scores share one temperature, but {listed}")
 
 
-def _prototype_width(spec: RunSpec) -> Iterable[Problem]:
-    section = spec.prototypes
-    if section.projector != "none" and section.prototype_dim is None:
+def _prototype_width(parts: Parts) -> Iterable[Problem]:
+    section = parts.prototypes
+    if section is not None and section.projector != "none" and section.prototype_dim is None:
         yield Problem("prototypes.prototype_dim", f"is required by projector = {section.projector!r}")
 
 

@@ -9,12 +9,19 @@ from typing import Any
 
 from e1bind.errors import PluginError, Problem, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
-from e1bind.spec.crosschecks import cross_check
+from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.loading import RawSpec, load_raw
 from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
-from e1bind.spec.sections import COMPONENT_TABLES, HOST_SECTIONS, SINGLE_CHOICE, MetricsSection, PluginsSection
+from e1bind.spec.sections import (
+    COMPONENT_TABLES,
+    HOST_SECTIONS,
+    SINGLE_CHOICE,
+    MetricsSection,
+    PluginsSection,
+    PrototypesSection,
+)
 
 HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
 """Keys of a component's table that belong to the host, by kind; `use` alone for the other kinds."""
@@ -63,15 +70,31 @@ class _Validation:
         metrics = self._metrics(sections["metrics"])
         if not losses and not self._has_problem("losses"):
             self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
+        self.problems += cross_check(self._parts(sections, single, losses, metrics))
         if self.problems:
             raise SpecError(self.raw.source, self.problems)
         # Without problems every part is there, which a type checker cannot know.
         parts: dict[str, Any] = {**sections, **single, "losses": losses, "metric_components": metrics}
-        spec = RunSpec(**parts, index=self.index, raw=self.raw)
-        problems = cross_check(spec)
-        if problems:
-            raise SpecError(self.raw.source, problems)
-        return spec
+        return RunSpec(**parts, index=self.index, raw=self.raw)
+
+    def _parts(
+        self,
+        sections: Mapping[str, Options | None],
+        single: Mapping[str, Chosen | None],
+        losses: Mapping[str, Chosen],
+        metrics: Mapping[str, Chosen],
+    ) -> Parts:
+        """What is valid so far, for the checks between tables."""
+        components = {f"{table}.{c.label}": c for table, c in single.items() if c is not None}
+        components |= {f"losses.{label}": c for label, c in losses.items()}
+        components |= {f"metrics.{label}": c for label, c in metrics.items()}
+        prototypes = sections["prototypes"]
+        tables_in_trouble = any(self._has_problem(table) for table in COMPONENT_TABLES)
+        return Parts(
+            components,
+            prototypes if isinstance(prototypes, PrototypesSection) else None,
+            complete=not tables_in_trouble and not self._has_problem("plugins"),
+        )
 
     def _check_top_level(self) -> None:
         known = {"schema_version", "extends", *HOST_SECTIONS, *COMPONENT_TABLES}

@@ -71,7 +71,9 @@ def install(target: Path, *packages: Path) -> None:
 
 def run_python(code: str, *paths: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run code in a fresh process that sees the packages installed into `paths`."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(*paths, env=env))
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(*paths, env=env)
+    )
 
 
 def run_cli(
