@@ -24,8 +24,8 @@ _SIZES = {  # hidden size, layers, heads
     "300m": (1024, 20, 16),
     "600m": (1280, 30, 20),
 }
-BRANCH_GAIN = 1.0
-"""Output scale of a random linear layer for input of unit scale."""
+BRANCH_GAIN = 0.7
+"""Output scale of a random linear layer for input of unit scale; below 1, layers refine rather than overwrite."""
 
 
 def random_config(size: str) -> E1Config:
