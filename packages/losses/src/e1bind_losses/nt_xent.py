@@ -1,6 +1,7 @@
 """NT-Xent over residues: the views of one residue attract each other, everything else repels.
 
-Shape legend: R labelled residues, V views, D embedding width, N valid (residue, view) pairs.
+Shape legend: R labelled residues, V views, D embedding width. A pair is a (residue, view) pair; it is valid where
+the residue is not masked in that view.
 """
 
 from __future__ import annotations
@@ -9,32 +10,57 @@ import torch
 from torch import nn
 
 from e1bind.contracts import LossInputs, LossOutput
+from e1bind_losses.contrast.similarities import (
+    log_sum_exp,
+    mean_over_anchors,
+    other_valid_views,
+    similarities,
+)
+from e1bind_losses.contrast.tiled import Settings
 from e1bind_losses.options import NTXentOptions
 from e1bind_losses.precision import full_precision, zero_with_graph
 
 
 class NTXent(nn.Module):
-    """Mean over anchors of logsumexp over all other valid pairs - mean over the residue's other valid views."""
+    """Mean over anchors of logsumexp_j s_j - mean_p s_p, s = cosine / temperature.
+
+    Anchors are valid pairs whose residue has at least two valid views; p runs over the residue's other valid views,
+    j over these and all valid pairs of other residues. Chen et al., "A Simple Framework for Contrastive Learning of
+    Visual Representations" (2020), with V views instead of two and the log-probability averaged over positives.
+
+    In:  embeddings [R, V, D], unit length; view_mask [R, V]; protein [R] for negatives = "other-proteins", which
+         leaves residues of the anchor's own protein out of j.
+    Out: scalar >= 0; a zero with a graph where V < 2 or nothing is an anchor.
+    Logs: the number of anchors, and the mean cosine between an anchor and its other views (NaN without anchors);
+         nothing where V < 2.
+
+    gather_negatives: in training, j also runs over the valid pairs of all other ranks, and the value is scaled so
+    that its mean over ranks is the mean over the anchors of all. The gradient a rank gets for its embeddings is
+    that of the sum of all ranks' values: averaged over ranks, as DDP does, it is the gradient of one large batch.
+    Every rank has to call the loss, and backward, equally often.
+    """
 
     def __init__(self, options: NTXentOptions) -> None:
         super().__init__()
-        self.options = options
+        self.settings = Settings.of(options)
+        self.other_proteins = options.negatives == "other-proteins"
+        self.gather_negatives = options.gather_negatives
 
     @full_precision
     def forward(self, batch: LossInputs) -> LossOutput:
-        residue_N, view_N = batch.view_mask.nonzero(as_tuple=True)
-        z_ND = batch.embeddings[residue_N, view_N]
-        same_NN = residue_N[:, None] == residue_N[None]
-        other_NN = ~torch.eye(len(z_ND), dtype=torch.bool, device=z_ND.device)
-        positive_NN = same_NN & other_NN
-        anchor_N = positive_NN.any(1)
-        if not bool(anchor_N.any()):
-            return LossOutput(zero_with_graph(batch.embeddings))
-        s_NN = z_ND @ z_ND.T / self.options.temperature
-        if self.options.negatives == "other-proteins":
-            protein_N = batch.protein[residue_N]
-            other_NN &= (protein_N[:, None] != protein_N[None]) | same_NN
-        all_N = s_NN.masked_fill(~other_NN, -torch.inf).logsumexp(1)
-        # The clamp: 0 / 0 of a residue with one view would reach the gradient.
-        near_N = (s_NN * positive_NN).sum(1) / positive_NN.sum(1).clamp_min(1)
-        return LossOutput((all_N - near_N)[anchor_N].mean())
+        e_RVD, mask_RV = batch.embeddings, batch.view_mask
+        if mask_RV.shape[1] < 2:
+            return LossOutput(zero_with_graph(e_RVD))
+        group_R = batch.protein if self.other_proteins else torch.arange(len(mask_RV), device=mask_RV.device)
+        others_RV, own_RVV, ranks = similarities(
+            e_RVD, mask_RV, group_R, self.settings, gather=self.gather_negatives and self.training
+        )
+        positive_RVV = other_valid_views(mask_RV)
+        positives_RV = positive_RVV.sum(2)
+        anchor_RV = positives_RV > 0
+        near_RV = own_RVV.masked_fill(~positive_RVV, 0).sum(2) / positives_RV.clamp_min(1)
+        loss_RV = log_sum_exp(others_RV, own_RVV, positive_RVV) - near_RV
+        value = mean_over_anchors(loss_RV, anchor_RV, ranks)
+        anchors = anchor_RV.sum()
+        view_similarity = near_RV.detach().masked_fill(~anchor_RV, 0).sum() / self.settings.scale / anchors
+        return LossOutput(value, {"anchors": anchors, "view_similarity": view_similarity})

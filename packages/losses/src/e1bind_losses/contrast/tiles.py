@@ -1,0 +1,68 @@
+"""How the N x N matrix of similarities is cut into tiles, of which only one exists at a time.
+
+Shape legend: N own valid pairs, M pairs of other ranks, A = N + M of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Height and width of a tile."""
+
+    rows: int
+    cols: int
+
+    @classmethod
+    def of(cls, device: torch.device) -> Blocks:
+        """Tiles that stay in a CPU core's cache, and ones that fill a GPU."""
+        return cls(256, 1024) if device.type == "cpu" else cls(4096, 4096)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Rows against columns.
+
+    `masked`    rows and columns may share a group, so that equal groups have to be taken out
+    `mirrored`  the transposed tile is not visited: this one stands for both. Not so on the diagonal, which holds
+                both halves, and for columns of other ranks, which keep their own sums
+    """
+
+    rows: slice
+    cols: slice
+    masked: bool
+    mirrored: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+
+
+def plan(group_N: Tensor, others: int, blocks: Blocks) -> list[Tile]:
+    """The upper triangle of own pairs against own pairs, then own pairs against `others` pairs of other ranks.
+
+    `group_N` are the groups of the own pairs; they may come in any order, but tiles are masked where they overlap.
+    """
+    N = len(group_N)
+    group = group_N.cpu().numpy()
+    tiles = []
+    for rows in _spans(0, N, blocks.rows):
+        tiles.append(Tile(rows, rows, masked=True, mirrored=False))
+        first, last = group[rows].min(), group[rows].max()
+        for cols in _spans(rows.stop, N, blocks.cols):
+            apart = group[cols].min() > last or group[cols].max() < first
+            tiles.append(Tile(rows, cols, masked=not apart, mirrored=True))
+        for cols in _spans(N, N + others, blocks.cols):
+            tiles.append(Tile(rows, cols, masked=False, mirrored=False))
+    return tiles
+
+
+def _spans(start: int, stop: int, width: int) -> Iterator[slice]:
+    for left in range(start, stop, width):
+        yield slice(left, min(left + width, stop))
