@@ -15,6 +15,7 @@ from e1bind.contracts import MetricInputs
 from e1bind.metrics.curves import Auprc, Auroc, Hra
 from e1bind.metrics.options import HraOptions, NoOptions
 from e1bind.metrics.thresholds import choose_threshold
+from e1bind.report.html import write_report
 
 LETTERS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
 
@@ -164,3 +165,10 @@ def residues() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = oof_table(["ZN"], 3, 9)
     keep = table["label"] >= 0
     return table["probability"][keep], table["label"][keep], table["fold"][keep]
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run of two ions, with its run directory around it."""
+    folder = tmp_path_factory.mktemp("results") / "demo-20260101-000000-abcd"
+    return write_report(write_run(folder, ["ZN", "CA"]))

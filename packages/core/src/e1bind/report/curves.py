@@ -73,7 +73,7 @@ def plot_precision_recall(
             linewidth=0,
             label=f"HRA {high:.3f} of {1 - min_recall:.3g}",
         )
-        axes.plot(recall, precision, color=BLUE, label=f"all folds, AUPRC {area:.3f}")
+        axes.plot(recall, precision, color=BLUE, label=f"{_whole(fold)}AUPRC {area:.3f}")
         rate = counts.positives / counts.residues
         axes.axhline(rate, color=GREY, linestyle=":", linewidth=1.3, label=f"random order {rate:.3f}")
         _unit_square(axes, "recall", "precision")
@@ -89,7 +89,7 @@ def plot_roc(probabilities: ArrayLike, labels: ArrayLike, path: Path, fold: Arra
             return instead_of_data(axes, f"no ROC curve: {reason}")
         area = roc_area(rank_counts(probabilities_N, labels_N))
         _fold_curves(axes, probabilities_N, labels_N, fold, _false_true_rate)
-        axes.plot(*_false_true_rate(probabilities_N, labels_N), color=BLUE, label=f"all folds, AUROC {area:.3f}")
+        axes.plot(*_false_true_rate(probabilities_N, labels_N), color=BLUE, label=f"{_whole(fold)}AUROC {area:.3f}")
         axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.3, label="random order 0.5")
         _unit_square(axes, "false positive rate", "true positive rate")
         legend_below(figure, axes, columns=2)
@@ -116,6 +116,10 @@ def _folds(fold: ArrayLike | None) -> Iterator[NDArray[np.bool_]]:
         fold_N = np.asarray(fold)
         for number in np.unique(fold_N):
             yield fold_N == number
+
+
+def _whole(fold: ArrayLike | None) -> str:
+    return "" if fold is None else "all folds, "
 
 
 def _unit_square(axes: Axes, x: str, y: str) -> None:

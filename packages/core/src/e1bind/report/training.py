@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from e1bind.report.style import (
@@ -85,44 +86,82 @@ def loss_keys(rows: Iterable[Row]) -> list[str]:
     return sorted(found, key=lambda key: key != "loss")
 
 
+def metric_keys(rows: Iterable[Row]) -> list[str]:
+    """What is measured on validation chains only, in the order it was logged: the metrics."""
+    keys: dict[str, dict[str, None]] = {"train": {}, "valid": {}}
+    for row in rows:
+        keys[row["split"]].update(dict.fromkeys(row))
+    return [key for key in keys["valid"] if key not in keys["train"] and not key.startswith("loss")]
+
+
+def _panels(figure: Figure, keys: Sequence[str]) -> dict[str, Axes]:
+    """Axes by key, two in a row, with the epochs on the lowest of each column."""
+    lines = math.ceil(len(keys) / 2)
+    grid = figure.subplots(lines, min(2, len(keys)), squeeze=False).ravel().tolist()
+    for axes in grid[len(keys) :]:
+        axes.set_axis_off()
+    for axes in grid[: len(keys)]:
+        axes.xaxis.set_major_locator(_whole_epochs())
+    for axes in grid[: len(keys)][-2:]:
+        axes.set_xlabel("epoch")
+    return dict(zip(keys, grid, strict=False))
+
+
+def _panels_height(keys: Sequence[str]) -> float:
+    return 0.6 + 1.65 * max(1, math.ceil(len(keys) / 2))
+
+
+def _shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
+    lines = {name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if lines:
+        figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=columns)
+
+
 def plot_losses(rows: Sequence[Row], path: Path) -> None:
     """A panel for the weighted sum and one for each loss; training against validation."""
     keys = loss_keys(rows)
-    lines = max(1, math.ceil(len(keys) / 2))
-    with drawing(path, height=0.6 + 1.65 * lines) as figure:
-        panels = figure.subplots(lines, 2 if len(keys) > 1 else 1, squeeze=False).ravel().tolist()
+    with drawing(path, _panels_height(keys)) as figure:
         if not keys:
-            return instead_of_data(panels[0], "no losses were logged")
-        for axes, key in zip(panels, keys, strict=False):
+            return instead_of_data(figure.subplots(), "no losses were logged")
+        panels = _panels(figure, keys)
+        for key, axes in panels.items():
             for split, style in _SPLITS.items():
                 _draw(axes, list(curves_of(rows, key, split).values()), split, style)
             axes.set_title("weighted sum" if key == "loss" else key.removeprefix("loss/"))
-            axes.xaxis.set_major_locator(_whole_epochs())
-        for axes in panels[len(keys) :]:
-            axes.set_axis_off()
-        figure.supxlabel("epoch", fontsize=10)
-        names = {
-            name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(list(names.values()), list(names), loc="outside lower center", ncols=2)
+        _shared_legend(figure, panels.values(), columns=2)
+
+
+def plot_metrics(rows: Sequence[Row], path: Path) -> None:
+    """A panel for each metric of the validation chains, a colour for each ion."""
+    keys = metric_keys(rows)
+    with drawing(path, _panels_height(keys)) as figure:
+        if not keys:
+            return instead_of_data(figure.subplots(), "no metrics were logged")
+        panels = _panels(figure, keys)
+        for key, axes in panels.items():
+            _by_ion(axes, curves_of(rows, key, "valid"))
+            axes.set_title(key)
+        _shared_legend(figure, panels.values(), columns=4)
+
+
+def _by_ion(axes: Axes, curves: Mapping[tuple[int, str], Curve]) -> None:
+    for index, ion in enumerate(dict.fromkeys(ion for _, ion in curves)):
+        _draw(axes, [curve for (_, name), curve in curves.items() if name == ion], ion, line_style(index))
 
 
 def plot_metric(rows: Sequence[Row], metric: str, path: Path, best_epochs: Mapping[int, int] | None = None) -> None:
     """`metric` on the validation chains, a colour for each ion; a dot marks the best epoch of each fold."""
     curves = curves_of(rows, metric, "valid")
-    ions = list(dict.fromkeys(ion for _, ion in curves))
     with drawing(path, height=3.1) as figure:
         axes = figure.subplots()
         if not curves:
             return instead_of_data(axes, f"{metric} was never a number")
-        for index, ion in enumerate(ions):
-            of_ion = {fold: curve for (fold, name), curve in curves.items() if name == ion}
-            style = line_style(index)
-            _draw(axes, list(of_ion.values()), ion, style)
-            best = {(best_epochs or {}).get(fold): curve for fold, curve in of_ion.items()}
-            dots = [(epoch, curve[epoch]) for epoch, curve in best.items() if epoch in curve]
-            x, y = [dot[0] for dot in dots], [dot[1] for dot in dots]
-            axes.plot(x, y, "o", color=style["color"], markersize=5)
+        _by_ion(axes, curves)
+        colors = {ion: line_style(index)["color"] for index, ion in enumerate(dict.fromkeys(i for _, i in curves))}
+        for (fold, ion), curve in curves.items():
+            best = (best_epochs or {}).get(fold)
+            if best in curve:
+                axes.plot([best], [curve[best]], "o", color=colors[ion], markersize=5)
         axes.set_ylabel(metric)
         _epoch_axis(axes)
         legend_below(figure, axes, columns=4)

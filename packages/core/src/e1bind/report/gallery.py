@@ -1,0 +1,177 @@
+"""Which figures a run gets, under which file names, and what is said under each.
+
+Shape legend: N rows of the out-of-fold table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from e1bind.metrics.base import why_undefined
+from e1bind.metrics.curves import average_precision
+from e1bind.metrics.ranking import rank_counts
+from e1bind.report.curves import plot_precision_recall, plot_roc
+from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
+from e1bind.report.rundata import Table
+from e1bind.report.track import plot_residue_track
+from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
+
+MAX_SITES = 40
+"""Most binding residues that are listed under a track."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on disk, with its heading and a sentence on how to read it."""
+
+    file: Path
+    title: str
+    caption: str
+
+
+def file_part(name: str) -> str:
+    """`name` as a part of a file name: odd characters become "-", and a digest keeps changed names apart."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60]
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def of_ion(table: Table, ion: str, fold: int | None = None) -> dict[str, np.ndarray]:
+    """The labelled rows of one ion (and fold)."""
+    keep_N = (table["ion"] == ion) & (table["label"] >= 0)
+    if fold is not None:
+        keep_N &= table["fold"] == fold
+    return {name: column[keep_N] for name, column in table.items()}
+
+
+def training_pictures(
+    rows: Sequence[Row], folder: Path, monitor: str | None, best_epochs: Mapping[int, int] | None = None
+) -> list[Picture]:
+    """Losses, metrics and prototype diagnostics over epochs."""
+    pictures = [
+        Picture(
+            folder / "losses.png",
+            "Losses",
+            "Thin lines are single folds and ions, bold ones their mean; validation sees unmasked views.",
+        ),
+        Picture(folder / "metrics.png", "Metrics of the validation chains", "Every metric that was computed."),
+        Picture(
+            folder / "prototypes.png",
+            "Prototype diagnostics",
+            "Most residues do not bind, so the mean over all of them follows those that do not. Binding residues "
+            "should stay close to their prototype while the others move away.",
+        ),
+    ]
+    plot_losses(rows, pictures[0].file)
+    plot_metrics(rows, pictures[1].file)
+    plot_prototypes(rows, pictures[2].file)
+    if monitor is not None:
+        file = folder / f"monitor_{file_part(monitor)}.png"
+        plot_metric(rows, monitor, file, best_epochs)
+        caption = "Dots mark the best epoch of each fold: the highest mean over ions (lowest, for an error)."
+        pictures.insert(1, Picture(file, f"Monitored metric: {monitor}", caption))
+    return pictures
+
+
+def ion_pictures(
+    table: Table, ion: str, folder: Path, threshold: Mapping[str, Any] | None, fold: int | None = None
+) -> list[Picture]:
+    """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them."""
+    rows = of_ion(table, ion, fold)
+    p_N, y_N = rows["probability"], rows["label"]
+    of_folds = rows["fold"] if fold is None else None
+    value = None if threshold is None else float(threshold["threshold"])
+    method = "" if threshold is None else str(threshold.get("method", ""))
+    name = file_part(ion)
+
+    pictures = [
+        Picture(
+            folder / f"pr_{name}.png",
+            f"{ion}: precision and recall",
+            "The filled part of the band over recall 0.7 and above is the HRA.",
+        ),
+        Picture(
+            folder / f"roc_{name}.png",
+            f"{ion}: ROC",
+            "Where positives are rare this looks good for almost any model; judge by precision and recall.",
+        ),
+        Picture(
+            folder / f"reliability_{name}.png",
+            f"{ion}: reliability",
+            "Below the diagonal: more confident than right. The lower panel counts the residues of each bin.",
+        ),
+        Picture(
+            folder / f"threshold_{name}.png",
+            f"{ion}: choice of the threshold",
+            "A residue is called where its probability is at or above the threshold.",
+        ),
+        Picture(
+            folder / f"scores_{name}.png",
+            f"{ion}: probabilities by class",
+            "Counts on a logarithmic axis: there are many more residues that do not bind.",
+        ),
+    ]
+    plot_precision_recall(p_N, y_N, pictures[0].file, of_folds)
+    plot_roc(p_N, y_N, pictures[1].file, of_folds)
+    plot_reliability({"as predicted": (p_N, y_N)}, pictures[2].file)
+    plot_threshold_curve(p_N, y_N, pictures[3].file, value, method)
+    plot_score_histogram(p_N, y_N, pictures[4].file, value)
+    return pictures
+
+
+def track_pictures(table: Table, ion: str, folder: Path, threshold: float | None) -> list[Picture]:
+    """The proteins with the best, the median and the worst average precision of an ion, residue by residue."""
+    keep_N = table["ion"] == ion
+    rows = {name: column[keep_N] for name, column in table.items()}
+    pictures = []
+    for rank, (protein, precision) in _examples(rows).items():
+        inside = np.flatnonzero(rows["protein"] == protein)
+        inside = inside[np.argsort(rows["residue_index"][inside], kind="stable")]
+        chain = {name: column[inside] for name, column in rows.items()}
+        file = folder / f"track_{file_part(ion)}_{file_part(protein)}.png"
+        plot_residue_track(chain["probability"], chain["label"], file, f"{protein} ({ion})", threshold)
+        caption = f"{rank} average precision of all chains: {precision:.3f}. {_sites(chain, threshold)}"
+        pictures.append(Picture(file, f"{protein} ({ion}), held out in fold {chain['fold'][0]}", caption))
+    return pictures
+
+
+def _examples(rows: Mapping[str, np.ndarray]) -> dict[str, tuple[str, float]]:
+    """ "Best", "Median", "Worst" -> protein and its average precision; fewer where there are fewer proteins."""
+    known_N = rows["label"] >= 0
+    if not known_N.any():
+        return {}
+    proteins, index_N = np.unique(rows["protein"][known_N], return_inverse=True)
+    order_N = np.argsort(index_N, kind="stable")
+    p_N, y_N = rows["probability"][known_N][order_N], rows["label"][known_N][order_N]
+    cuts = np.searchsorted(index_N[order_N], np.arange(1, proteins.size))
+    scored = [
+        (average_precision(rank_counts(p, y)), str(protein))
+        for protein, p, y in zip(proteins, np.split(p_N, cuts), np.split(y_N, cuts), strict=True)
+        if why_undefined(p, y) is None
+    ]
+    scored.sort(reverse=True)
+    places = {"Best": 0, "Median": len(scored) // 2, "Worst": len(scored) - 1}
+    chosen: dict[str, tuple[str, float]] = {}
+    for rank, place in places.items():
+        if scored and scored[place][1] not in {protein for protein, _ in chosen.values()}:
+            chosen[rank] = (scored[place][1], scored[place][0])
+    return chosen
+
+
+def _sites(chain: Mapping[str, np.ndarray], threshold: float | None) -> str:
+    binds = chain["label"] == 1
+    letters, numbers = chain["amino_acid"][binds], chain["residue_index"][binds] + 1
+    names = [f"{letter}{number}" for letter, number in zip(letters, numbers, strict=True)]
+    more = "" if len(names) <= MAX_SITES else f" and {len(names) - MAX_SITES} more"
+    listed = f"Binding residues: {', '.join(names[:MAX_SITES])}{more}."
+    if threshold is None:
+        return listed
+    called = chain["probability"] >= np.float64(threshold)
+    wrong = int((called & (chain["label"] == 0)).sum())
+    return f"{listed} Called: {int((called & binds).sum())} of {len(names)}, and {wrong} that do not bind."
