@@ -76,16 +76,17 @@ ATOMS = [
     ("ATOM", "O", " ", "GLY", 5, 13.0, "O"),  # 3.0 A, backbone
     ("ATOM", "O", " ", "GLY", 6, 13.1, "O"),  # 3.1 A
 ]
+ION = ("HETATM", "ZN", " ", " ZN", 100, 10.0, "ZN")
+TAIL = "  1.00 10.00          "
 
 
 def test_labels_follow_the_three_angstrom_rule(script: ModuleType) -> None:
     import gemmi
 
     lines = [
-        f"{kind:<6}{i:>5}  {atom:<3}{alt}{residue} A{number:>4}    {x:8.3f}   0.000   0.000  1.00 10.00{element:>12}"
-        for i, (kind, atom, alt, residue, number, x, element) in enumerate(ATOMS, start=1)
+        f"{kind:<6}{i:>5}  {atom:<3}{alt}{residue} A{number:>4}    {x:8.3f}   0.000   0.000{TAIL}{element:>2}"
+        for i, (kind, atom, alt, residue, number, x, element) in enumerate([*ATOMS, ION], start=1)
     ]
-    lines += ["TER", f"HETATM   99 ZN    ZN A 100      10.000   0.000   0.000  1.00 10.00          ZN", "END"]
     structure = gemmi.read_pdb_string("\n".join(lines))
     structure.setup_entities()
     assert script.label_chain(structure, "A", "ZN") == ("CAMDGG", "100010")
