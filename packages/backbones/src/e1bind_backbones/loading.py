@@ -16,7 +16,7 @@ def reading_checkpoint(checkpoint: str, option: str) -> Iterator[None]:
     """Turn a checkpoint that cannot be found or read into a `UserError` that names the option."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as err:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as err:
         reason = " ".join(str(err).split())
         if Path(checkpoint).exists():
             raise UserError(f"{option}: the checkpoint folder {checkpoint} cannot be read: {reason}") from err

@@ -75,9 +75,6 @@ class HfMlmOptions(Options):
     max_residues: int | None = Field(
         None, ge=1, description="Longest chain in residues; the model's own limit without it."
     )
-    lora_targets: list[str] | None = Field(
-        None, min_length=1, description="Module names LoRA is put on; known architectures have a default."
-    )
     activation_checkpointing: bool = Field(
         False, description="Keep only the inputs of each layer and recompute the rest in the backward pass."
     )

@@ -30,9 +30,7 @@ from e1bind_backbones.e1.tokens import (
     sequence_ids_of,
 )
 from e1bind_backbones.options import ViewExecution
-
-Cell = tuple[int, int]
-"""A protein of the batch and one of its views."""
+from e1bind_backbones.view_batch import Cell, count_views, token_batch
 
 
 @dataclass
@@ -79,7 +77,7 @@ class E1ViewEncoder:
 
         Raises `DataError` on letters or lengths the model does not take.
         """
-        num_views = _count_views(views)
+        num_views = count_views(views)
         rows: list[_Row] = []
         at: dict[Cell, tuple[int, int]] = {}
         for group in self._groups(views):
@@ -87,20 +85,8 @@ class E1ViewEncoder:
             at.update({cell: (len(rows), column) for cell, column in zip(group, columns, strict=True)})
             rows.append(row)
         inputs, width = self._inputs(rows, num_views, len(views))
-        token_RV = [
-            np.stack([_places(at[b, v], width, len(views[b][v].truth)) for v in range(num_views)], axis=1)
-            for b in range(len(views))
-        ]
-        visible_RV = [~np.stack([view.selected for view in protein], axis=1) for protein in views]
-        tokens = sum(row.length for row in rows)
-        return TokenBatch(
-            inputs=inputs,
-            token_RV=torch.from_numpy(np.concatenate(token_RV)),
-            visible_RV=torch.from_numpy(np.concatenate(visible_RV)),
-            target_R=torch.from_numpy(np.concatenate([residue_ids(p[0].truth) for p in views])),
-            tokens=tokens,
-            padding=len(rows) * width - tokens,
-        )
+        first = {cell: row * width + column for cell, (row, column) in at.items()}
+        return token_batch(views, inputs, first, residue_ids, sum(row.length for row in rows))
 
     def _groups(self, views: Sequence[Sequence[View]]) -> list[list[Cell]]:
         """The cells of each row. Views of a protein share one where they may and have the same, real context."""
@@ -167,18 +153,3 @@ class E1ViewEncoder:
     def _layout(self, sequence_ids: torch.Tensor, view_ids: torch.Tensor) -> RowLayout:
         layout = RowLayout.build(sequence_ids, view_ids)
         return layout.with_blocks() if self.block_tables else layout
-
-
-def _count_views(views: Sequence[Sequence[View]]) -> int:
-    counts = {len(protein) for protein in views}
-    if len(counts) != 1 or 0 in counts:
-        raise ValueError(f"every protein of a batch must have the same number of views, at least 1; got {counts}")
-    for protein in views:
-        if any(view.truth != protein[0].truth or len(view.visible) != len(view.truth) for view in protein):
-            raise ValueError("all views of a protein must show the same residues")
-    return counts.pop()
-
-
-def _places(at: tuple[int, int], width: int, residues: int) -> Ints:
-    row, column = at
-    return row * width + column + np.arange(residues)
