@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from e1bind.contracts import DrawKey, ResidueRecord
 from e1bind.data import msa_contexts
 from e1bind.data.msa_contexts import MsaContexts
-from e1bind.data.options import MsaSamplingOptions
 from e1bind.errors import DataError
+from e1bind.spec.sections import MsaSampling
 
 CHAIN = "MKVLATCHEDGFRWYNPQSTIVKELMGAHCR"
-ALL = MsaSamplingOptions(max_query_similarity=1.0)
+ALL = MsaSampling(max_query_similarity=1.0)
 
 
 def relatives(count: int, seed: int = 0) -> str:
@@ -50,18 +50,18 @@ def test_alignment_with_nothing_to_draw_gives_an_empty_context_and_a_warning(
 ) -> None:
     (tmp_path / "a.a3m").write_text(content)
     record = ResidueRecord("a", CHAIN, msa=tmp_path / "a.a3m")
-    contexts = MsaContexts(MsaSamplingOptions(), tmp_path / "cache")
+    contexts = MsaContexts(MsaSampling(), tmp_path / "cache")
     with caplog.at_level(logging.WARNING):
         count = contexts.prepare([record, ResidueRecord("b", CHAIN)])
     assert (count.chains, count.aligned, count.eligible) == (2, 1, 0)
     assert "1 of 2 chains have an alignment" in caplog.text
-    assert contexts.draw(record, rng()) == MsaContexts(MsaSamplingOptions()).draw(record, rng()) == ()
+    assert contexts.draw(record, rng()) == MsaContexts(MsaSampling()).draw(record, rng()) == ()
 
 
 def test_contexts_keep_the_limits_and_hold_sequences_of_the_file(record: ResidueRecord) -> None:
     assert record.msa is not None
     known = {line.replace("-", "") for line in record.msa.read_text().splitlines() if line[0] != ">"}
-    options = MsaSamplingOptions(max_num_samples=5, max_token_length=100)
+    options = MsaSampling(max_num_samples=5, max_token_length=100)
     lengths = set()
     for view in range(50):
         context = MsaContexts(options).draw(record, rng(view))
@@ -74,7 +74,7 @@ def test_contexts_keep_the_limits_and_hold_sequences_of_the_file(record: Residue
 
 def test_draws_follow_the_generator_only(record: ResidueRecord, tmp_path: Path) -> None:
     """A fresh process with a cold or a warm cache, another order of draws, a pickled copy: the same contexts."""
-    options = MsaSamplingOptions(max_num_samples=5)
+    options = MsaSampling(max_num_samples=5)
     cache = tmp_path / "cache"
     first = MsaContexts(options, cache)
     drawn = [first.draw(record, rng(view)) for view in range(4)]
@@ -99,7 +99,7 @@ def test_weights_are_worked_out_once_and_cached_on_disk(
     assert record.msa is not None
     record.msa.write_text(relatives(30))
     assert len(MsaContexts(ALL, cache).draw(record, rng())) == 31
-    other = MsaSamplingOptions(max_query_similarity=1.0, neighbor_similarity_lower_bound=0.5)
+    other = MsaSampling(max_query_similarity=1.0, neighbor_similarity_lower_bound=0.5)
     MsaContexts(other, cache).draw(record, rng())
     assert calls == [0.8, 0.8, 0.5]
 
@@ -180,4 +180,4 @@ def test_alignment_of_another_query_is_told_before_training(
 
 def test_empty_similarity_band_is_refused() -> None:
     with pytest.raises(ValidationError, match="is above"):
-        MsaSamplingOptions(min_query_similarity=0.9, max_query_similarity=0.5)
+        MsaSampling(min_query_similarity=0.9, max_query_similarity=0.5)

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from e1bind.contracts import ResidueRecord
 from e1bind.data.msa import Alignment, holds, parse_a3m
 from e1bind.data.msa_sampling import draw_order, draw_probabilities, fitting, neighbor_counts, query_similarity
-from e1bind.data.options import MsaSamplingOptions
 from e1bind.data.text import read_bytes
+from e1bind.spec.sections import MsaSampling
 
 log = logging.getLogger(__name__)
 
@@ -67,12 +67,12 @@ class Profile:
         """Size in memory."""
         return sum(array.nbytes for array in vars(self).values())
 
-    def probabilities(self, options: MsaSamplingOptions) -> NDArray[np.float64]:
+    def probabilities(self, options: MsaSampling) -> NDArray[np.float64]:
         """Chance of each row to be drawn first, [N]."""
         band = options.min_query_similarity, options.max_query_similarity
         return draw_probabilities(self.similarity, self.neighbors, *band)
 
-    def draw(self, options: MsaSamplingOptions, rng: np.random.Generator) -> tuple[str, ...]:
+    def draw(self, options: MsaSampling, rng: np.random.Generator) -> tuple[str, ...]:
         """One context; empty where no row is eligible, or the first one drawn is too long."""
         order_K = draw_order(self.probabilities(options), options.max_num_samples, rng)
         starts_K = np.where(order_K > 0, self.ends[order_K - 1], 0) if len(order_K) else order_K
@@ -100,7 +100,7 @@ class ContextCount:
 class MsaContexts:
     """Draws contexts (`e1bind.contracts.ContextSource`); picklable, so that data-loader workers may have it."""
 
-    def __init__(self, options: MsaSamplingOptions, cache_dir: Path | None = None) -> None:
+    def __init__(self, options: MsaSampling, cache_dir: Path | None = None) -> None:
         self.options = options
         self.cache_dir = cache_dir
         self._profiles: OrderedDict[tuple[Path, str], Profile] = OrderedDict()

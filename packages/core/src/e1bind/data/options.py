@@ -1,4 +1,4 @@
-"""Options of the built-in reader and of MSA context sampling."""
+"""Options of the built-in reader; those of MSA sampling stand in the run spec, as `[msa]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from e1bind.spec import Options, SpecPath
 
@@ -39,39 +39,3 @@ class Fasta3Options(Options):
         "error",
         description="Letters other than the 20 standard residues and X (B, J, O, U, Z): refused, or read as X.",
     )
-
-
-class MsaSamplingOptions(Options):
-    """How homologous sequences are drawn from a chain's alignment."""
-
-    max_num_samples: int = Field(64, ge=1, description="Most sequences of one context (E1 was published with 511).")
-    max_token_length: int = Field(
-        2048,
-        ge=1,
-        description="Most residues of one context, all its sequences together (published: 7168 to 32768).",
-    )
-    max_query_similarity: float = Field(
-        0.95,
-        ge=0,
-        le=1,
-        description="Sequences more similar to the query are left out; at 1 the query itself may be drawn, "
-        "and a masked residue can be read off it.",
-    )
-    min_query_similarity: float = Field(
-        0.0, ge=0, le=1, description="Sequences less similar to the query are left out."
-    )
-    neighbor_similarity_lower_bound: float = Field(
-        0.8,
-        ge=0,
-        le=1,
-        description="From this similarity on two sequences are neighbours; many neighbours, less weight.",
-    )
-
-    @model_validator(mode="after")
-    def _band_is_not_empty(self) -> MsaSamplingOptions:
-        if self.min_query_similarity > self.max_query_similarity:
-            raise ValueError(
-                f"min_query_similarity ({self.min_query_similarity}) is above "
-                f"max_query_similarity ({self.max_query_similarity})"
-            )
-        return self
