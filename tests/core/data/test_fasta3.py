@@ -64,13 +64,15 @@ def test_harmless_ways_of_writing_read_the_same(tmp_path: Path, content: str | b
     [
         (">a\nMKVC\n000\n", 3, "4 residues but 3 labels"),
         (">a\nMKVC\n0\n0001\n", 3, "4 residues but 5 labels"),
-        (">a\nMK*C\n0001\n", 1, "'*' in the sequence (first at residue 3)"),
-        (">a\nMK-C\n0001\n", 1, "'-' in the sequence"),
-        (">a\nMK1C\n0001\n", 1, "'1' in the sequence"),
-        (">a\nMKßC\n00001\n", 1, "'ß' in the sequence"),
-        (">a\nMKUC\n0001\n", 1, 'unknown_residues = "to-x"'),
+        (">a\nMK*C\n0001\n", 2, "'*' in the sequence (first at residue 3)"),
+        (">a\nMK-C\n0001\n", 2, "'-' in the sequence"),
+        (">a\nMK1C\n0001\n", 2, "'1' in the sequence"),
+        (">a\nMKßC\n00001\n", 2, "'ß' in the sequence"),
+        (">a\nMKUC\n0001\n", 2, 'unknown_residues = "to-x"'),
         (">a\nMKVC\n0021\n", 3, "label '2' (first at residue 3)"),
         (">a\nMKVC\n00x1\n", 3, "label 'x'"),
+        (">a\nMK\n\nV*\n0001\n", 4, "'*' in the sequence (first at residue 4)"),
+        (">a\nMK\nVC\n00\n05\n", 5, "label '5' (first at residue 4)"),
         (">a\nMKVC\n", 1, "no labels"),
         (">a\n>b\nMKVC\n0001\n", 1, "no sequence"),
         (">a\n0001\n", 1, "no sequence"),
@@ -97,7 +99,7 @@ def test_empty_file_is_refused(tmp_path: Path, content: str | bytes) -> None:
 def test_all_problems_of_a_file_are_told_at_once_and_long_lists_are_counted(tmp_path: Path) -> None:
     message = failure(write(tmp_path, ">a\nMKVC\n000\n>b\nM*VC\n0002\n"))
     assert "has 3 problems" in message
-    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 3", "line 4", "line 6"]
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["line 3", "line 5", "line 6"]
     long = failure(write(tmp_path, "".join(f">p{i}\nMKV\n00\n" for i in range(50))))
     assert "has 50 problems" in long
     assert "and 30 more" in long

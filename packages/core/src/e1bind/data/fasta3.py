@@ -39,13 +39,12 @@ LABELS = {"0": 0, "1": 1, "?": UNKNOWN}
 
 @dataclass
 class _Entry:
-    """A record as it stands in the file: the line of its header, and the text of its body."""
+    """A record as it stands in the file: the line of its header, and its body as (line, text)."""
 
     line: int
     id: str
-    sequence: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    label_line: int = 0
+    sequence: list[tuple[int, str]] = field(default_factory=list)
+    labels: list[tuple[int, str]] = field(default_factory=list)
     misplaced_line: int = 0
 
 
@@ -141,17 +140,16 @@ def _entries(lines: list[str], problems: FileProblems) -> Iterator[_Entry]:
 
 def _add_line(entry: _Entry, line: str, number: int) -> None:
     if 2 * sum(char.isdigit() or char == "?" for char in line) >= len(line):
-        entry.labels.append(line)
-        entry.label_line = entry.label_line or number
+        entry.labels.append((number, line))
     elif entry.labels:
         entry.misplaced_line = entry.misplaced_line or number
     else:
-        entry.sequence.append(line)
+        entry.sequence.append((number, line))
 
 
 def _record(entry: _Entry, path: Path, ion: str, rare_to_x: bool, problems: FileProblems) -> ResidueRecord | None:
     """The entry as a record, or None with its problems noted."""
-    sequence, labels = "".join(entry.sequence).translate(UPPER), "".join(entry.labels)
+    sequence, labels = _joined(entry.sequence).translate(UPPER), _joined(entry.labels)
     if rare_to_x:
         sequence = sequence.translate(RARE_TO_X)
     found = list(_faults(entry, sequence, labels))
@@ -171,24 +169,41 @@ def _faults(entry: _Entry, sequence: str, labels: str) -> Iterator[tuple[int, st
         yield entry.misplaced_line, "a sequence after the labels; does the next record lack its '>id' line?"
         return
     if strange := sorted(set(sequence) - ALPHABET):
-        yield entry.line, _strange_letters(sequence, strange)
+        at = _first(sequence, strange)
+        yield _line_of(entry.sequence, at), _strange_letters(strange, at)
     if wrong := sorted(set(labels) - LABELS.keys()):
-        shown, at = ", ".join(map(repr, wrong)), next(i for i, c in enumerate(labels) if c in wrong) + 1
-        yield entry.label_line, f"label {shown} (first at residue {at}); labels are 0, 1 or ? (unknown)"
+        at, shown = _first(labels, wrong), ", ".join(map(repr, wrong))
+        yield _line_of(entry.labels, at), f"label {shown} (first at residue {at + 1}); use 0, 1 or ? (unknown)"
     if sequence and labels and len(sequence) != len(labels):
         yield (
-            entry.label_line,
+            entry.labels[0][0],
             f"{len(sequence)} residues but {len(labels)} labels; write exactly one label per residue",
         )
 
 
-def _strange_letters(sequence: str, strange: list[str]) -> str:
-    where = next(i for i, letter in enumerate(sequence) if letter in strange) + 1
+def _joined(body: list[tuple[int, str]]) -> str:
+    return "".join(text for _, text in body)
+
+
+def _first(text: str, wanted: list[str]) -> int:
+    return next(i for i, char in enumerate(text) if char in wanted)
+
+
+def _line_of(body: list[tuple[int, str]], position: int) -> int:
+    """The line that holds the character at `position` of the joined body."""
+    for line, text in body:
+        if position < len(text):
+            return line
+        position -= len(text)
+    raise IndexError(position)
+
+
+def _strange_letters(strange: list[str], at: int) -> str:
     shown = ", ".join(map(repr, strange[:8])) + (", ..." if len(strange) > 8 else "")
     advice = "allowed are the 20 standard residues and X"
     if set(strange) <= RARE_LETTERS:
         advice += '; unknown_residues = "to-x" reads B, J, O, U and Z as X'
-    return f"letter {shown} in the sequence (first at residue {where}); {advice}"
+    return f"letter {shown} in the sequence (first at residue {at + 1}); {advice}"
 
 
 def _label_array(labels: str) -> NDArray[np.int8]:
