@@ -52,6 +52,12 @@ def test_no_imbalance_warning_otherwise(sim_pos, auprc):
     assert diagnose(history(sim_pos=sim_pos, auprc=auprc)) == []
 
 
+def test_imbalance_is_not_blamed_where_binding_residues_are_on_the_wrong_side_too():
+    rows = history(sim_pos=[-0.2, -0.3, -0.31], auprc=[0.5] * 3, **{"sim_pos|pos": [0.6, 0.1, -0.1]})
+    (message,) = diagnose(rows)
+    assert "prototype drift" in message
+
+
 def test_low_auprc_with_an_idle_alignment_loss_says_what_to_raise():
     (message,) = diagnose(history(pull_mask_ratio=[0.4, 0.004], auprc=[0.05, 0.08]))
     assert "auprc is 0.080 with a pull_mask_ratio of 0.0040" in message

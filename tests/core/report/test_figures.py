@@ -146,6 +146,14 @@ def test_a_thinned_curve_stays_within_a_pixel_of_the_whole_one():
     assert np.abs(drawn - whole_precision[inside]).max() < 0.01
 
 
+def test_a_validation_loss_that_is_zero_throughout_is_not_drawn(rows, tmp_path):
+    silent = [{**row, "loss": 0.0} if row["split"] == "valid" else row for row in rows]
+    absent = [{k: v for k, v in row.items() if k != "loss" or row["split"] == "train"} for row in rows]
+    plot_losses(silent, tmp_path / "silent.png")
+    plot_losses(absent, tmp_path / "absent.png")
+    assert (tmp_path / "silent.png").read_bytes() == (tmp_path / "absent.png").read_bytes()
+
+
 def test_curves_are_grouped_by_fold_and_ion_and_leave_out_what_is_no_number(rows):
     rows = [{**row, "hra": None} if row["epoch"] == 2 else row for row in rows]
     curves = curves_of(rows, "hra", "valid")

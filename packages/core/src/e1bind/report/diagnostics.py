@@ -119,6 +119,8 @@ def _negative_similarity(history: _History) -> tuple[float, str] | None:
     if spread > STABLE_RANGE:
         return None
     binding = history.last("train", "sim_pos|pos")
+    if binding is not None and binding < 0:
+        return None  # not imbalance: the binding residues themselves have turned away, which `_drift` reports
     of_class = "" if binding is None else f" (binding residues alone: {binding:.3f})"
     return -similarity, (
         f"sim_pos is {similarity:.3f}{of_class} while auprc stays within {spread:.3f} over the last "

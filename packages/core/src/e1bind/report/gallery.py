@@ -58,7 +58,8 @@ def training_pictures(
         Picture(
             folder / "losses.png",
             "Losses",
-            "Thin lines are single folds and ions, bold ones their mean; validation sees unmasked views.",
+            "Thin lines are single folds and ions, bold ones their mean. Validation sees one unmasked view: losses "
+            "that compare views or predict masked residues have nothing to measure there.",
         ),
         Picture(folder / "metrics.png", "Metrics of the validation chains", "Every metric that was computed."),
         Picture(

@@ -117,6 +117,11 @@ def _shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None
         figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=columns)
 
 
+def _measured(curves: Iterable[Curve]) -> bool:
+    """False for a loss that is 0 throughout: a single view, or no masked residue, leaves it nothing to measure."""
+    return any(value != 0 for curve in curves for value in curve.values())
+
+
 def plot_losses(rows: Sequence[Row], path: Path) -> None:
     """A panel for the weighted sum and one for each loss; training against validation."""
     keys = loss_keys(rows)
@@ -126,7 +131,9 @@ def plot_losses(rows: Sequence[Row], path: Path) -> None:
         panels = _panels(figure, keys)
         for key, axes in panels.items():
             for split, style in _SPLITS.items():
-                _draw(axes, list(curves_of(rows, key, split).values()), split, style)
+                curves = list(curves_of(rows, key, split).values())
+                if _measured(curves):
+                    _draw(axes, curves, split, style)
             axes.set_title("weighted sum" if key == "loss" else key.removeprefix("loss/"))
         _shared_legend(figure, panels.values(), columns=2)
 
