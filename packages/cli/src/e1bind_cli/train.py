@@ -21,7 +21,7 @@ EXIT_INTERRUPTED = 130
 def train(spec: SpecFile, overrides: Overrides = None) -> None:
     """Train all folds of a spec and write the run directory."""
     run = load_spec(spec, overrides or [])
-    from e1bind.engine.crossval import train as train_run
+    from e1bind.workflow import train as train_run
     from e1bind_cli.progress import progress
 
     main = os.environ.get("RANK", "0") == "0"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -25,7 +25,6 @@ from e1bind.engine.pipeline import Pipeline, build_pipeline
 from e1bind.engine.rundir import RunDir, create_run_dir
 from e1bind.engine.summary import build_summary, write_summary
 from e1bind.metrics.thresholds import Threshold, choose_threshold
-from e1bind.report.run import draw_fold, draw_run
 from e1bind.spec import RunSpec
 from e1bind.spec.crosschecks import spec_warnings
 
@@ -38,7 +37,17 @@ class Finished:
     summary: Mapping[str, Any]
 
 
-def train(spec: RunSpec, spec_file: Path, listener: Listener | None = None) -> Finished | None:
+class Draw(Protocol):
+    """Makes the figures and the report of a run whose results are in place."""
+
+    def __call__(
+        self, run: Path, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]
+    ) -> None: ...
+
+
+def cross_validate(
+    spec: RunSpec, spec_file: Path, draw: Draw, listener: Listener | None = None
+) -> Finished | None:
     """Train a spec to its end. Only the main process gets a result; the others get None."""
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)
@@ -50,7 +59,7 @@ def train(spec: RunSpec, spec_file: Path, listener: Listener | None = None) -> F
         path = here.from_main(_create(spec, spec_file) if here.is_main else None)
         run = RunDir(path)
         with _logging_to(run.log if here.is_main else None):
-            return _CrossValidation(pipeline, records, plan, run, here, quiet).run()
+            return _CrossValidation(pipeline, records, plan, run, here, quiet, draw).run()
 
 
 def read_training_data(pipeline: Pipeline) -> list[ResidueRecord]:
@@ -98,9 +107,10 @@ class _CrossValidation:
         run: RunDir,
         here: World,
         listener: Listener,
+        draw: Draw,
     ) -> None:
         self.pipeline, self.records, self.plan = pipeline, records, plan
-        self.run_dir, self.world, self.listener = run, here, listener
+        self.run_dir, self.world, self.listener, self.draw = run, here, listener, draw
         self.ions = pipeline.spec.training.ions
 
     def run(self) -> Finished | None:
@@ -131,6 +141,10 @@ class _CrossValidation:
                 count.fold, count.ion, count.proteins, count.residues, count.positives,
             )  # fmt: skip
         lengths = [len(record) for record in self.records]
+        for contexts in (self.pipeline.train_contexts, self.pipeline.validation_contexts):
+            # Before training, so that a broken alignment is found now and its weights are worked out once.
+            if contexts is not None and any(record.msa for record in self.records):
+                contexts.prepare(self.records)
         log.info("%s", count_windows(lengths, self.pipeline.max_residues, spec.training.window_overlap))
 
     def _fold(self, fold: int) -> FoldResult:
@@ -150,11 +164,9 @@ class _CrossValidation:
         write_oof(self.run_dir.oof, table)
         write_thresholds(self.run_dir.thresholds, thresholds)
         summary = build_summary(self.pipeline, self.plan, self.records, results, table, thresholds, self.run_dir)
-        for result in results:
-            draw_fold(self.run_dir.fold(result.fold) / "plots", result.rows, table, result.fold, thresholds)
         # The report reads the summary; only with the report in place is the run a finished one.
         write_summary(self.run_dir, {**summary, "status": "drawing the report"})
-        draw_run(self.run_dir.path, table, thresholds)
+        self.draw(self.run_dir.path, results, table, thresholds)
         write_summary(self.run_dir, summary)
         for warning in summary["warnings"]:
             log.warning("%s", warning)

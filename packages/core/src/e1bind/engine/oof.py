@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def read_oof(path: Path) -> Table:
             return {name: stored[name] for name in stored.files}
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run has not finished") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged and cannot be read: {error}") from error
 
 

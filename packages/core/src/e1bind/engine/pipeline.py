@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, ContextSource, Metric, Reader, ViewEncoder, ViewGenerator
-from e1bind.data.msa import MsaContexts
+from e1bind.contracts import Backbone, Metric, Reader, ViewEncoder, ViewGenerator
+from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.fingerprint import fingerprint
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
@@ -27,8 +28,8 @@ class Pipeline:
     encoder: ViewEncoder
     views: ViewGenerator
     metrics: Mapping[str, Metric]
-    train_contexts: ContextSource | None
-    validation_contexts: ContextSource | None
+    train_contexts: MsaContexts | None
+    validation_contexts: MsaContexts | None
 
     @property
     def width(self) -> int:
@@ -115,7 +116,10 @@ def add_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
         bias=section.bias,
         modules_to_save=list(backbone.mlm_head_modules) if section.train_mlm_head else None,
     )
-    return get_peft_model(network, config)
+    with warnings.catch_warnings():
+        # peft reads an attribute that transformers has renamed; nothing for a user to do about it.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        return get_peft_model(network, config)
 
 
 def build_projector(pipeline: Pipeline, seed: int) -> nn.Module:

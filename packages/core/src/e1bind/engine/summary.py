@@ -42,7 +42,7 @@ def build_summary(
         "data": {ion: _data_row(records, ion) for ion in ions},
         "folds": folds,
         "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion]) for ion in ions},
-        "warnings": diagnose(rows),
+        "warnings": diagnose(rows, folds),
     }
 
 
