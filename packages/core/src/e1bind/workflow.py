@@ -15,13 +15,11 @@ from e1bind.spec import RunSpec
 
 
 def train(spec: RunSpec, spec_file: Path, listener: Listener | None = None) -> Finished | None:
-    """Train all folds of a spec, write the run directory with figures and report; None on all ranks but the first."""
+    """Train all folds of a spec, write the run directory, figures and report; None on ranks but the first."""
     return cross_validate(spec, spec_file, _draw, listener)
 
 
-def _draw(
-    run: Path, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]
-) -> None:
+def _draw(run: Path, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
     for result in results:
         draw_fold(run / f"fold_{result.fold}" / "plots", result.rows, table, result.fold, thresholds)
     draw_run(run, table, thresholds)

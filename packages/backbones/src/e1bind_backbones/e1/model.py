@@ -21,6 +21,7 @@ from transformers.utils import ModelOutput
 
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice
 from e1bind_backbones.e1.config import E1Config
+from e1bind_backbones.e1.elementwise import clamp, rms_norm
 from e1bind_backbones.e1.layout import RowLayout
 from e1bind_backbones.e1.rope import Rotation, rotate, rotation
 from e1bind_backbones.e1.tokens import MARKERS, PAD
@@ -40,11 +41,16 @@ class E1MaskedLMOutput(ModelOutput):
     hidden_states: tuple[Tensor, ...] | None = None
 
 
-class E1RMSNorm(nn.RMSNorm):
+class E1RMSNorm(nn.Module):
     """RMSNorm that returns its input's dtype, also where autocast made that another one than its weight's."""
 
+    def __init__(self, width: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.eps = eps
+
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.to(self.weight.dtype)).to(x.dtype)
+        return rms_norm(x, self.weight, self.eps)
 
 
 class E1Attention(nn.Module):
@@ -70,7 +76,7 @@ class E1Attention(nn.Module):
         return self.o_proj(attend(q, k, v).flatten(1))
 
     def _clamp(self, y: Tensor) -> Tensor:
-        return y if self.clip is None else y.clamp(-self.clip, self.clip)
+        return y if self.clip is None else clamp(y, self.clip)
 
 
 class E1NormAttention(nn.Module):
@@ -78,9 +84,9 @@ class E1NormAttention(nn.Module):
 
     def __init__(self, config: E1Config) -> None:
         super().__init__()
-        self.input_layernorm = E1RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.input_layernorm = E1RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.self_attn = E1Attention(config)
-        self.post_attention_layernorm = E1RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.post_attention_layernorm = E1RMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> tuple[Tensor, Tensor]:
         """The residual stream after attention, and the same normed for the feed-forward block."""
@@ -139,7 +145,7 @@ class E1Encoder(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, padding_idx=PAD)
         self.embed_seq_id = nn.Embedding(config.max_num_sequences, config.hidden_size)
         self.layers = nn.ModuleList(E1Layer(config) for _ in range(config.num_hidden_layers))
-        self.norm = E1RMSNorm(config.hidden_size, eps=config.rms_norm_eps)
+        self.norm = E1RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.gradient_checkpointing = config.gradient_checkpointing
 
     def forward(

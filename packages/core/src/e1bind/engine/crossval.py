@@ -45,9 +45,7 @@ class Draw(Protocol):
     ) -> None: ...
 
 
-def cross_validate(
-    spec: RunSpec, spec_file: Path, draw: Draw, listener: Listener | None = None
-) -> Finished | None:
+def cross_validate(spec: RunSpec, spec_file: Path, draw: Draw, listener: Listener | None = None) -> Finished | None:
     """Train a spec to its end. Only the main process gets a result; the others get None."""
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)

@@ -17,6 +17,8 @@ class FullProducts:
     def __init__(self, z_AD: Tensor, scale: float) -> None:
         self.z_AD = z_AD
         self.scale = scale
+        self.width = z_AD.shape[1]
+        self.dtype = z_AD.dtype
 
     def similarities(self, tile: Tile, unit: float, out_IJ: Tensor) -> Tensor:
         """`unit * scale * z_i . z_j`, written to `out_IJ`."""
@@ -34,8 +36,10 @@ class RoundedProducts:
     """Products of operands rounded to bfloat16, summed in fp32: on a GPU's tensor cores, or the same on a CPU."""
 
     def __init__(self, z_AD: Tensor, scale: float) -> None:
-        self.scale = scale
         self.z_AD = self._rounded(z_AD)
+        self.scale = scale
+        self.width = z_AD.shape[1]
+        self.dtype = z_AD.dtype
 
     def similarities(self, tile: Tile, unit: float, out_IJ: Tensor) -> Tensor:
         """`unit * scale * z_i . z_j`, written to `out_IJ`."""

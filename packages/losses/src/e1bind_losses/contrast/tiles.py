@@ -5,6 +5,7 @@ Shape legend: N own valid pairs, M pairs of other ranks, A = N + M of both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,22 +42,33 @@ class Tile:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+
+    @property
+    def size(self) -> int:
+        """How many similarities the tile holds."""
+        return math.prod(self.shape)
+
+    def view(self, buffer: Tensor) -> Tensor:
+        """The start of a flat buffer in the shape of the tile."""
+        return buffer[: self.size].view(self.shape)
 
 
 def plan(group_N: Tensor, others: int, blocks: Blocks) -> list[Tile]:
     """The upper triangle of own pairs against own pairs, then own pairs against `others` pairs of other ranks.
 
-    `group_N` are the groups of the own pairs; they may come in any order, but tiles are masked where they overlap.
+    `group_N` are the groups of the own pairs. Where they ascend, as they do when residues come protein by protein,
+    few tiles can hold two pairs of one group; in any other order every tile is masked.
     """
     N = len(group_N)
-    group = group_N.cpu().numpy()
+    ascending = bool((group_N[1:] >= group_N[:-1]).all())
+    group = group_N.tolist()
     tiles = []
     for rows in _spans(0, N, blocks.rows):
         tiles.append(Tile(rows, rows, masked=True, mirrored=False))
-        first, last = group[rows].min(), group[rows].max()
         for cols in _spans(rows.stop, N, blocks.cols):
-            apart = group[cols].min() > last or group[cols].max() < first
+            apart = ascending and group[rows.stop - 1] < group[cols.start]
             tiles.append(Tile(rows, cols, masked=not apart, mirrored=True))
         for cols in _spans(N, N + others, blocks.cols):
             tiles.append(Tile(rows, cols, masked=False, mirrored=False))

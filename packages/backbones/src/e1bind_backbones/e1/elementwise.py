@@ -1,0 +1,48 @@
+"""The small operations between the matrix products, in as few passes over memory as torch allows on a CPU.
+
+Shape legend: N tokens, H width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+
+def clamp(x: Tensor, bound: float) -> Tensor:
+    """`x.clamp(-bound, bound)`, gradient 0 at the bounds; one pass backward instead of five."""
+    return F.hardtanh(x, -bound, bound)
+
+
+def rms_norm(x_NH: Tensor, weight_H: Tensor, eps: float) -> Tensor:
+    """`weight * x / sqrt(mean(x^2) + eps)` in `x`'s dtype, whatever `weight`'s is."""
+    if x_NH.device.type == "cpu" and x_NH.dtype == weight_H.dtype in (torch.float32, torch.float64):
+        return _RMSNorm.apply(x_NH, weight_H, eps)
+    wide_NH = x_NH.to(weight_H.dtype)  # torch's own is fused on a GPU
+    return F.rms_norm(wide_NH, weight_H.shape, weight_H, eps).to(x_NH.dtype)
+
+
+class _RMSNorm(torch.autograd.Function):
+    """With u = x / rms and g the gradient: dx = (g w - u mean(g w u)) / rms, dw = sum over tokens of g u."""
+
+    @staticmethod
+    def forward(ctx: Any, x_NH: Tensor, weight_H: Tensor, eps: float) -> Tensor:
+        norm_N1 = torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True)
+        inverse_N1 = (norm_N1 * norm_N1 / x_NH.shape[-1] + eps).rsqrt()
+        ctx.save_for_backward(x_NH, weight_H, inverse_N1)
+        return (x_NH * inverse_N1).mul_(weight_H)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        x_NH, weight_H, inverse_N1 = ctx.saved_tensors
+        unit_NH = x_NH * inverse_N1
+        product_NH = gradients[0] * unit_NH
+        mean_N1 = (product_NH @ weight_H).unsqueeze(-1) / x_NH.shape[-1]
+        dx_NH = (gradients[0] * weight_H).addcmul_(unit_NH, mean_N1, value=-1).mul_(inverse_N1)
+        dweight_H = product_NH.flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
+        return dx_NH, dweight_H, None
