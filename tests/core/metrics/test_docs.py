@@ -6,8 +6,8 @@ import importlib
 
 import pytest
 
+from e1bind.engine import diagnostics
 from e1bind.metrics.catalog import metric_plugins
-from e1bind.report import diagnostics
 
 
 @pytest.fixture(scope="module")

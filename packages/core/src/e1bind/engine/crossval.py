@@ -17,12 +17,12 @@ from e1bind.data.folds import FoldPlan, assign_folds
 from e1bind.data.records import merge_ions
 from e1bind.data.windows import count_windows
 from e1bind.engine.distributed import World, world
-from e1bind.engine.evaluation import Scores
 from e1bind.engine.events import Listener, log
 from e1bind.engine.fold import FoldResult, FoldTrainer
 from e1bind.engine.oof import Table, oof_table, rows_of, write_oof, write_thresholds
 from e1bind.engine.pipeline import Pipeline, build_pipeline
 from e1bind.engine.rundir import RunDir, create_run_dir
+from e1bind.engine.scores import Scores
 from e1bind.engine.summary import build_summary, write_summary
 from e1bind.metrics.thresholds import Threshold, choose_threshold
 from e1bind.spec import RunSpec

@@ -18,16 +18,8 @@ from e1bind.engine.loader import EvaluationBatches, Micro, batches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.prototypes import Prototype
+from e1bind.engine.scores import Scores, probabilities
 from e1bind.metrics.thresholds import choose_threshold
-
-Scores = dict[str, NDArray[np.float32]]
-"""Score (logit) of each residue, by chain id."""
-
-
-def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logistic function of scores, worked out in float64; the same for every use."""
-    with np.errstate(over="ignore"):  # exp of a large number is inf, and 1 / inf the right 0
-        return (1.0 / (1.0 + np.exp(-scores.astype(np.float64)))).astype(np.float32)
 
 
 @torch.inference_mode()

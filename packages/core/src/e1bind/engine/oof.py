@@ -24,12 +24,13 @@ import yaml
 from numpy.typing import NDArray
 
 from e1bind.contracts import MetricInputs, ResidueRecord
-from e1bind.engine.evaluation import Scores, probabilities
 from e1bind.engine.rundir import atomic_write
+from e1bind.engine.scores import Scores, probabilities
 from e1bind.errors import RunError
 from e1bind.metrics.thresholds import Threshold
 
-Table = dict[str, NDArray[Any]]
+Table = Mapping[str, NDArray[Any]]
+COLUMNS = ("protein", "residue_index", "amino_acid", "fold", "ion", "label", "score", "probability")
 _DTYPES = {
     "residue_index": np.int32,
     "fold": np.int16,
@@ -43,8 +44,7 @@ def oof_table(
     records: Sequence[ResidueRecord], fold_of: Mapping[str, int], scores: Mapping[str, Mapping[int, Scores]]
 ) -> Table:
     """The table from `scores[ion][fold]`. Raises `RunError` where a chain has no score or two."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("protein", "residue_index", "amino_acid", "fold", "ion")}
-    columns |= {name: [] for name in ("label", "score", "probability")}
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for ion, by_fold in scores.items():
         chains = sorted((r for r in records if ion in r.labels), key=lambda r: (fold_of[r.id], r.id))
         for record in chains:
@@ -88,11 +88,16 @@ def read_oof(path: Path) -> Table:
     """Read the table without unpickling anything. Raises `RunError`."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            table = {name: stored[name] for name in COLUMNS}
     except FileNotFoundError:
         raise RunError(f"{path} is missing: the run has not finished") from None
+    except KeyError as error:
+        raise RunError(f"{path} is damaged: {error.args[0]}") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged and cannot be read: {error}") from error
+    if len({column.shape for column in table.values()}) != 1 or table["label"].ndim != 1:
+        raise RunError(f"{path} is damaged: its columns are not equally long")
+    return table
 
 
 def write_thresholds(path: Path, thresholds: Mapping[str, Threshold]) -> None:

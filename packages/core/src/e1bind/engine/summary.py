@@ -9,13 +9,13 @@ from typing import Any
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.folds import FoldPlan
+from e1bind.engine.diagnostics import diagnose
 from e1bind.engine.evaluation import measure
 from e1bind.engine.fold import FoldResult
 from e1bind.engine.oof import Table, rows_of
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.rundir import RunDir, atomic_write, plain
 from e1bind.metrics.thresholds import Threshold
-from e1bind.report.diagnostics import diagnose
 
 
 def build_summary(

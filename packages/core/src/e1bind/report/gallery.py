@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from e1bind.engine.oof import Table
 from e1bind.metrics.base import why_undefined
 from e1bind.metrics.curves import average_precision
 from e1bind.metrics.ranking import rank_counts
 from e1bind.report.curves import plot_precision_recall, plot_roc
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
-from e1bind.report.rundata import Table
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from e1bind.engine.oof import Table
 from e1bind.metrics.thresholds import Threshold
 from e1bind.report.gallery import Picture, ion_pictures, training_pictures
 from e1bind.report.html import render
-from e1bind.report.rundata import Table, read_run
+from e1bind.report.rundata import read_run
 from e1bind.report.training import Row
 
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
+from e1bind.engine.oof import Table, read_oof
 from e1bind.errors import RunError
 
-Table = Mapping[str, NDArray[Any]]
-
-_COLUMNS = ("protein", "residue_index", "amino_acid", "fold", "ion", "label", "score", "probability")
 _SUMMARY_KEYS = ("run_id", "ions", "data", "folds", "oof")
 
 
@@ -103,18 +98,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _oof(path: Path) -> Table | None:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            table = {name: stored[name] for name in _COLUMNS}
-    except FileNotFoundError:
-        return None
-    except KeyError as error:
-        raise RunError(f"{path} is damaged: {error.args[0]}") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path} is damaged and cannot be read: {error}") from error
-    if len({column.shape for column in table.values()}) != 1 or table["label"].ndim != 1:
-        raise RunError(f"{path} is damaged: its columns are not equally long")
-    return table
+    return read_oof(path) if path.exists() else None
 
 
 def _thresholds(path: Path) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e1bind.report.diagnostics import diagnose
+from e1bind.engine.diagnostics import diagnose
 
 
 def history(fold: int = 1, ion: str = "ZN", **series: list[Any]) -> list[dict[str, Any]]:
@@ -26,8 +26,8 @@ def history(fold: int = 1, ion: str = "ZN", **series: list[Any]) -> list[dict[st
 HEALTHY = {"loss": [3.0, 2.0, 1.5, 1.4], "auprc": [0.2, 0.4, 0.5, 0.6], "sim_pos|pos": [0.5, 0.6, 0.7, 0.7]}
 
 
-def test_a_healthy_run_has_no_warnings(rows):
-    assert diagnose(rows) == []
+def test_a_healthy_run_has_no_warnings():
+    assert diagnose(history(**HEALTHY)) == []
     assert diagnose(history(**HEALTHY, sim_pos=[0.2, 0.1, 0.1, 0.1], pull_mask_ratio=[0.9, 0.5, 0.4, 0.3])) == []
 
 
@@ -119,6 +119,6 @@ def test_rows_may_come_in_any_order():
 
 
 def test_it_imports_nothing_heavy():
-    code = "import sys, e1bind.report.diagnostics; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
+    code = "import sys, e1bind.engine.diagnostics; print([m for m in ('torch', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
