@@ -16,7 +16,7 @@ from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
-from e1bind_cli.train import train
+from e1bind_cli.train import collect, train
 from e1bind_cli.validate import validate
 
 EXIT_USER, EXIT_OTHER = 2, 1
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, validate, list_plugins, describe, schema, show, init):
+for command in (train, collect, validate, list_plugins, describe, schema, show, init):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

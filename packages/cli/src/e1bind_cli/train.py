@@ -1,45 +1,127 @@
-"""`e1bind train`: the whole run. Under torchrun every process comes through here; one of them talks."""
+"""`e1bind train` and `e1bind collect`: whole runs. Under torchrun every process comes here; one of them talks."""
 
 from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.logging import RichHandler
-from rich.table import Table
-from rich.text import Text
 
+from e1bind.errors import Interrupted, UserError
 from e1bind.spec import load_spec
-from e1bind_cli.arguments import Overrides, SpecFile
-from e1bind_cli.console import err, out
+from e1bind_cli.arguments import Overrides
+from e1bind_cli.console import err
+from e1bind_cli.results import print_results
+
+if TYPE_CHECKING:
+    from e1bind.engine.crossval import Finished
+    from e1bind.engine.events import Listener
 
 EXIT_INTERRUPTED = 130
 
+SpecOrNone = Annotated[
+    Path | None, typer.Argument(metavar="SPEC", help="Run spec, a TOML file.", show_default=False)
+]
+Fold = Annotated[int | None, typer.Option(min=1, help="Train this fold only, for array jobs; then `collect`.")]
+RunId = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run directory.", show_default=False)]
+Resume = Annotated[
+    Path | None, typer.Option(metavar="RUN", help="Go on with this run directory.", show_default=False)
+]
+Force = Annotated[bool, typer.Option("--force", help="Resume although spec or plugins have changed.")]
+Processes = Annotated[int | None, typer.Option(min=1, help="Processes to train with, one for each GPU.")]
 
-def train(spec: SpecFile, overrides: Overrides = None) -> None:
-    """Train all folds of a spec and write the run directory."""
-    run = load_spec(spec, overrides or [])
-    from e1bind.workflow import train as train_run
+
+def train(
+    spec: SpecOrNone = None,
+    overrides: Overrides = None,
+    fold: Fold = None,
+    run_id: RunId = None,
+    resume: Resume = None,
+    force: Force = False,
+    nproc: Processes = None,
+) -> None:
+    """Train all folds of a spec, or go on with a run, and write the run directory."""
+    _check(spec, overrides, fold, run_id, resume, force)
+    if nproc is not None and nproc > 1:
+        from e1bind_cli.launch import launch
+
+        raise typer.Exit(launch(nproc, sys.argv[1:]))
+    run = load_spec(spec, overrides or []) if spec is not None else None
+
+    def work(listener: Listener) -> Finished | None:
+        from e1bind import workflow
+
+        if resume is not None:
+            return workflow.resume(resume, run, listener, force, fold)
+        if run is None or spec is None:
+            raise UserError("name a spec to train")
+        return workflow.train(run, spec, listener, run_id, fold)
+
+    _say_and_do(work)
+
+
+def collect(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+) -> None:
+    """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
+
+    def work(_: Listener) -> Finished:
+        from e1bind import workflow
+
+        return workflow.collect(run)
+
+    _say_and_do(work)
+
+
+def _check(
+    spec: Path | None,
+    overrides: list[str] | None,
+    fold: int | None,
+    run_id: str | None,
+    resume: Path | None,
+    force: bool,
+) -> None:
+    """Which options go together. Raises `UserError`."""
+    if spec is None and resume is None:
+        raise UserError(
+            "name a spec to train (e1bind train SPEC), or a run to go on with (e1bind train --resume RUN)"
+        )
+    if spec is None and overrides:
+        raise UserError("--set changes a spec: with --resume, name the spec as well (and pass --force)")
+    if resume is None and force:
+        raise UserError("--force belongs to --resume")
+    if resume is not None and run_id is not None:
+        raise UserError("--run-id names a new run; --resume goes on with one that has a name")
+    if resume is None and fold is not None and run_id is None:
+        raise UserError("--fold needs --run-id, so that the folds of one run find each other")
+
+
+def _say_and_do(work: Callable[[Listener], Finished | None]) -> None:
     from e1bind_cli.progress import progress
 
     main = os.environ.get("RANK", "0") == "0"
-    _log_to_terminal(main)
+    log_to_terminal(main)
     try:
         with progress(main) as listener:
-            finished = train_run(run, spec, listener)
+            finished = work(listener)
+    except Interrupted as stop:
+        if main:
+            err.print(str(stop), markup=False, soft_wrap=True)
+        raise typer.Exit(128 + stop.signal) from None
     except KeyboardInterrupt:
         err.print("interrupted; what was written so far is not a finished run", markup=False)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if finished is not None:
-        out.print(fold_table(finished.summary))
-        if finished.summary["random_weights"]:
-            out.print("The backbone had random weights: these figures show that the run works, nothing more.")
-        out.print(f"run directory: {finished.run.path}", soft_wrap=True, markup=False)
+        print_results(finished.summary, finished.run.path)
 
 
-def _log_to_terminal(main: bool) -> None:
+def log_to_terminal(main: bool) -> None:
+    """Show the engine's log lines on stderr; those of other processes than the main one only where they are errors."""
     log = logging.getLogger("e1bind")
     log.handlers.clear()
     log.propagate = False
@@ -53,24 +135,3 @@ def _log_to_terminal(main: bool) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)
-
-
-def fold_table(summary: Any) -> Table:
-    """Each fold's figures at its best epoch, then all folds together, at the global threshold of the ion."""
-    names = list(summary["folds"][0]["metrics"])
-    table = Table(title="Held-out chains, at the global thresholds", title_justify="left")
-    for column in ("fold", "ion", "epoch", "proteins", "binding", *names):
-        table.add_column(column, justify="left" if column == "ion" else "right")
-    for row in summary["folds"]:
-        counts = (row["fold"], row["ion"], row["best_epoch"], row["proteins"], row["positives"])
-        table.add_row(*(str(c) for c in counts), *_figures(row["metrics"], names))
-    table.add_section()
-    for ion, row in summary["oof"].items():
-        data = summary["data"][ion]
-        counts = ("oof", ion, "", str(data["proteins"]), str(data["positives"]))
-        table.add_row(*counts, *_figures(row["metrics"], names), style="bold")
-    return table
-
-
-def _figures(metrics: dict[str, float], names: list[str]) -> list[Text]:
-    return [Text("-" if (v := metrics[n]) is None or v != v else f"{v:.3f}") for n in names]

@@ -22,6 +22,14 @@ class RunError(UserError):
     """A run directory cannot be created, read or continued."""
 
 
+class Interrupted(Exception):
+    """A signal ended the run after its state was saved; `signal` is its number."""
+
+    def __init__(self, signal: int, message: str) -> None:
+        self.signal = signal
+        super().__init__(message)
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a spec: the dotted path of the key, and the sentence about it."""

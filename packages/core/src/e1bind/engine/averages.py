@@ -7,12 +7,15 @@ import math
 from e1bind.engine.distributed import World
 from e1bind.engine.model import StepOutput
 
+Sums = dict[str, tuple[float, float]]
+"""Weighted sum and sum of weights, by name."""
+
 
 class Averages:
     """Running weighted means by name. A NaN says that a batch had nothing to measure, and is left out."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, tuple[float, float]] = {}
+    def __init__(self, sums: Sums | None = None) -> None:
+        self._sums: Sums = dict(sums or {})
 
     def add(self, name: str, value: float, weight: float) -> None:
         """Count `value` with `weight`."""
@@ -35,9 +38,13 @@ class Averages:
 
     def means(self, world: World) -> dict[str, float]:
         """The means over all ranks, on every rank, in the order names were first seen."""
-        totals: dict[str, tuple[float, float]] = {}
+        return {name: total / weight for name, (total, weight) in self.sums(world).items()}
+
+    def sums(self, world: World) -> Sums:
+        """The sums over all ranks, on every rank."""
+        totals: Sums = {}
         for part in world.gather(self._sums):
             for name, (total, weight) in part.items():
                 old = totals.get(name, (0.0, 0.0))
                 totals[name] = (old[0] + total, old[1] + weight)
-        return {name: total / weight for name, (total, weight) in totals.items()}
+        return totals

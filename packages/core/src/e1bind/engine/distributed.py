@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -54,6 +55,19 @@ class World:
         dist.broadcast_object_list(shared, src=0)
         return shared[0]
 
+    def main_does(self, action: Callable[[], Any]) -> Any:
+        """What `action` returns on rank 0, on every rank; its `UserError` ends all of them."""
+        outcome: tuple[Any, UserError | None] = (None, None)
+        if self.is_main:
+            try:
+                outcome = (action(), None)
+            except UserError as error:
+                outcome = (None, error)
+        value, failed = self.from_main(outcome)
+        if failed is not None:
+            raise failed
+        return value
+
     def barrier(self) -> None:
         """Wait for all ranks."""
         if self.size > 1:
@@ -61,7 +75,7 @@ class World:
 
 
 @contextmanager
-def world(device: str) -> Iterator[World]:
+def world(device: str, timeout_minutes: float) -> Iterator[World]:
     """Join the process group torchrun describes in the environment; without one, a world of one process."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
@@ -71,7 +85,8 @@ def world(device: str) -> Iterator[World]:
         return
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
     try:
         yield World(dist.get_rank(), dist.get_world_size(), chosen)
     finally:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,16 +20,17 @@ from torch.nn.parallel import DistributedDataParallel
 from e1bind.contracts import ResidueRecord
 from e1bind.data.batching import budget_batches, fixed_batches
 from e1bind.data.collate import ProteinBatch
-from e1bind.engine.averages import Averages
+from e1bind.engine.averages import Averages, Sums
 from e1bind.engine.distributed import World
 from e1bind.engine.events import Listener
-from e1bind.engine.guards import check_finite, check_gradients
+from e1bind.engine.guards import check_finite, check_gradients, memory_advice
 from e1bind.engine.loader import Micro, TrainingBatches, batches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import learning_rate, set_learning_rate
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.prototypes import Prototype
 from e1bind.engine.seeds import derive, seed_torch
+from e1bind.engine.stopping import StopRequest
 
 
 @dataclass(frozen=True)
@@ -84,60 +85,93 @@ class EpochTrainer:
         prototypes: dict[str, Prototype],
         world: World,
         listener: Listener,
+        stop: StopRequest,
     ) -> None:
         self.pipeline, self.model, self.wrapped = pipeline, model, wrapped
         self.optimizer, self.prototypes = optimizer, prototypes
-        self.world, self.listener = world, listener
+        self.world, self.listener, self.stop = world, listener, stop
         self.section = pipeline.spec.training
-        self.trainable = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+        self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        self.averages: dict[str, Averages] = {}
 
-    def run(self, micros: Sequence[Micro], fold: int, epoch: int) -> dict[str, dict[str, float]]:
-        """Train on `micros`; mean losses and logs by ion. Raises `RunError` before a non-finite step is taken."""
+    def run(
+        self,
+        micros: Sequence[Micro],
+        fold: int,
+        epoch: int,
+        taken: int,
+        sums: Mapping[str, Sums],
+        after_step: Callable[[int, bool], None],
+    ) -> dict[str, dict[str, float]]:
+        """Train on `micros`; mean losses and logs by ion. Raises `RunError` before a non-finite step is taken.
+
+        `taken` steps of the epoch were taken before, with the running `sums`. `after_step` is told how many are
+        taken now, and whether a rank was asked to stop.
+        """
         self.model.train()
         steps = rank_slots(micros, self.section.accum_steps, self.world)
-        loaded = self._load(steps, epoch)
-        averages = {ion: Averages() for ion in self.section.ions}
-        done = residues = 0
-        started = time.perf_counter()
-        for number, slots in enumerate(steps):
+        loaded = self._load(steps[taken:], epoch)
+        self.averages = {ion: Averages(sums.get(ion) if self.world.is_main else None) for ion in self.section.ions}
+        meter = _Meter(self.listener, self.world.size, sum(len(slots) for slots in steps[:taken]))
+        for number, slots in enumerate(steps[taken:], start=taken):
             group = [next(loaded) for _ in slots]
-            total = self._labelled(slots, group)
+            total, stopping = self._labelled(slots, group)
             for place, (slot, batch) in enumerate(zip(slots, group, strict=True)):
                 weight = batch.labelled / total if slot.counts else 0.0
                 # What a micro-batch is, not who computes it, seeds its dropout.
                 index = (number * self.section.accum_steps + place) * self.world.size + self.world.rank
                 seed_torch(self.pipeline.spec.run.seed, "dropout", fold, epoch, index)
-                self._backward(batch, weight, averages, last=place == len(slots) - 1)
-                done += slot.counts
-                residues += batch.labelled * slot.counts
-                rate = residues / (time.perf_counter() - started)
-                self.listener.advance(done, {"loss": self._last_loss, "residues/s": rate * self.world.size})
+                loss = self._backward(batch, weight, last=place == len(slots) - 1)
+                meter.count(slot.counts, batch.labelled, loss)
             self._step(epoch - 1 + (number + 1) / len(steps), group)
-        return {ion: a.means(self.world) for ion, a in averages.items()}
+            after_step(number + 1, stopping)
+        return {ion: a.means(self.world) for ion, a in self.averages.items()}
+
+    def sums(self) -> dict[str, Sums]:
+        """Running sums of the epoch over all ranks, on every rank."""
+        return {ion: a.sums(self.world) for ion, a in self.averages.items()}
 
     def _load(self, steps: Sequence[Sequence[Slot]], epoch: int) -> Iterator[ProteinBatch]:
         flat = [slot.micro for slots in steps for slot in slots]
         return batches(TrainingBatches(self.pipeline, flat, epoch), self.section.workers)
 
-    def _labelled(self, slots: Sequence[Slot], group: Sequence[ProteinBatch]) -> int:
-        """Labelled residues of the whole step, all ranks together."""
+    def _labelled(self, slots: Sequence[Slot], group: Sequence[ProteinBatch]) -> tuple[int, bool]:
+        """Labelled residues of the whole step, and whether to stop after it; of all ranks together."""
         mine = sum(b.labelled for s, b in zip(slots, group, strict=True) if s.counts)
-        return max(int(self.world.sum(torch.tensor([mine], device=self.world.device))), 1)
+        asked = int(self.stop.signal is not None)
+        labelled, stops = self.world.sum(torch.tensor([mine, asked], device=self.world.device)).tolist()
+        return max(labelled, 1), stops > 0
 
-    def _backward(self, batch: ProteinBatch, weight: float, averages: dict[str, Averages], last: bool) -> None:
+    def _backward(self, batch: ProteinBatch, weight: float, last: bool) -> float:
+        """Gradients of one micro-batch; its loss."""
         # DDP averages gradients over ranks at the last backward of a step; the weights want their sum.
         sync = isinstance(self.wrapped, DistributedDataParallel) and not last
-        with self.wrapped.no_sync() if sync else contextlib.nullcontext():  # type: ignore[operator]
+        with memory_advice(batch), self.wrapped.no_sync() if sync else contextlib.nullcontext():  # type: ignore[operator]
             output = self.wrapped(batch.to(self.world.device), self.prototypes[batch.ion])
             check_finite(output, batch)
             (output.total * (weight * self.world.size)).backward()
-        self._last_loss = float(output.total.detach())
-        averages[batch.ion].add_step(output, batch.labelled if weight else 0)
+        self.averages[batch.ion].add_step(output, batch.labelled if weight else 0)
+        return float(output.total.detach())
 
     def _step(self, epochs_done: float, group: Sequence[ProteinBatch]) -> None:
         check_gradients(self.trainable, group)
         set_learning_rate(self.optimizer, learning_rate(self.section, epochs_done))
         if self.section.grad_clip:
-            torch.nn.utils.clip_grad_norm_([p for _, p in self.trainable], self.section.grad_clip)
+            torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.section.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+
+
+class _Meter:
+    """Tells the listener how far the epoch is."""
+
+    def __init__(self, listener: Listener, ranks: int, done: int) -> None:
+        self.listener, self.ranks, self.done = listener, ranks, done
+        self.residues = 0
+        self.started = time.perf_counter()
+
+    def count(self, counts: bool, residues: int, loss: float) -> None:
+        self.done += counts
+        self.residues += residues * counts
+        rate = self.residues * self.ranks / (time.perf_counter() - self.started)
+        self.listener.advance(self.done, {"loss": loss, "residues/s": rate})

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from e1bind.contracts import ResidueRecord
 from e1bind.engine.artifacts import save_best
+from e1bind.engine.averages import Sums
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch
-from e1bind.engine.evaluation import Scores, evaluate, labelled, load, measure, window_batches
+from e1bind.engine.evaluation import evaluate, labelled, load, measure, window_batches
 from e1bind.engine.events import Listener, log
+from e1bind.engine.fold_files import FoldResult, write_fold, write_metrics
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.prototypes import Prototype, make_prototype
 from e1bind.engine.rundir import RunDir
+from e1bind.engine.scores import Scores
 from e1bind.engine.seeds import derive
+from e1bind.engine.state import FoldState, StateFiles, prototype_table, to_cpu
+from e1bind.engine.stopping import StopRequest
 from e1bind.errors import RunError
 
 
-@dataclass
-class FoldResult:
-    """What a fold leaves behind: its best epoch, that epoch's scores by ion, and every row of metrics."""
-
-    fold: int
-    best_epoch: int = 0
-    best_value: float = math.nan
-    epochs: int = 0
-    scores: dict[str, Scores] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    prototypes: dict[str, Prototype] = field(default_factory=dict)
-
-
 class FoldTrainer:
-    """Trains one fold on `train`, validates it on `held_out`."""
+    """Trains one fold on `train`, validates it on `held_out`; goes on from the state in `last/` if there is one."""
 
     def __init__(
         self,
@@ -50,48 +42,151 @@ class FoldTrainer:
         run: RunDir,
         world: World,
         listener: Listener,
+        stop: StopRequest,
     ) -> None:
         self.pipeline, self.fold, self.run_dir = pipeline, fold, run
-        self.world, self.listener = world, listener
+        self.folder = run.fold(fold)
+        self.world, self.listener, self.stop = world, listener, stop
         self.section = pipeline.spec.training
         self.train, self.held_out = train, held_out
         self.model = build_model(pipeline, fold).to(world.device)
-        self.result = FoldResult(fold)
+        self.optimizer = build_optimizer(self.model, self.section)
+        self.trainable = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        self.states = StateFiles(self.folder / "last")
+        self.result = FoldResult(fold, best_epoch=0, best_value=math.nan, epochs=0, scores={}, rows=[])
+        self.prototypes: dict[str, Prototype] = {}
+        self.best: dict[str, Tensor] = {}
+        self.step = 0
+        self.sums: dict[str, Sums] = {}
 
     def run(self) -> FoldResult:
-        """All epochs, until the last one or early stopping."""
-        result = self.result
-        result.prototypes = {ion: self._prototype(ion) for ion in self.section.ions}
-        trainer = EpochTrainer(
+        """All epochs, until the last one or early stopping. Raises `Interrupted` after a signal."""
+        self._begin()
+        self.trainer = EpochTrainer(
             self.pipeline,
             self.model,
             self._wrapped(),
-            build_optimizer(self.model, self.section),
-            result.prototypes,
+            self.optimizer,
+            self.prototypes,
             self.world,
             self.listener,
+            self.stop,
         )
-        for epoch in range(1, self.section.epochs + 1):
-            micros = plan_epoch(self.pipeline, self.train, self.fold, epoch)
-            self.listener.stage(f"fold {self.fold} epoch {epoch}/{self.section.epochs}", len(micros))
-            means = trainer.run(micros, self.fold, epoch)
-            self.listener.stage_done()
-            rows, scores = self._validate(epoch, means)
-            self._keep(epoch, rows, scores)
-            if self.section.early_stop_patience and epoch - result.best_epoch >= self.section.early_stop_patience:
-                log.info(
-                    "fold %d: no better %s for %d epochs, stopping",
-                    self.fold,
-                    self._monitor,
-                    epoch - result.best_epoch,
-                )
-                break
-        if not result.best_epoch:
+        while self._goes_on():
+            self._epoch(self.result.epochs + 1)
+        if not self.result.best_epoch:
             raise RunError(
                 f"fold {self.fold}: {self._monitor} was never a number, so there is no best epoch; "
                 "see the reasons in training.log, or monitor another metric"
             )
-        return result
+        self.result.prototype_positives = {ion: p.positives for ion, p in self.prototypes.items()}
+        if self.world.is_main:
+            write_fold(self.folder, self.result, self.held_out)
+        return self.result
+
+    # ---------------------------------------------------------------------------------- state
+
+    def _begin(self) -> None:
+        """Go on from the newest state, or begin with prototypes of the untrained model."""
+        state = self.world.from_main(self.states.load() if self.world.is_main else None)
+        if state is None:
+            self.prototypes = {ion: self._prototype(ion) for ion in self.section.ions}
+            return
+        device = self.world.device
+        self.prototypes = {ion: Prototype(**values).to(device) for ion, values in state.prototypes.items()}
+        result = self.result
+        result.epochs, result.rows = state.epoch - 1, list(state.rows)
+        result.best_epoch, result.best_value = state.best_epoch, state.best_value
+        result.scores = {ion: {c: v.numpy() for c, v in scores.items()} for ion, scores in state.scores.items()}
+        self.step, self.sums, self.best = state.step, dict(state.sums), dict(state.best)
+        if self.best and self.world.is_main:
+            # What is on disk may be from an epoch that the state does not know of.
+            self._set_trainable(self.best)
+            self._save_best()
+            write_metrics(self.folder, result.rows)
+        self._set_trainable(state.trainable)
+        self.optimizer.load_state_dict(dict(state.optimizer))
+        log.info("fold %d goes on at epoch %d, step %d", self.fold, state.epoch, state.step)
+
+    def _set_trainable(self, tensors: Mapping[str, Tensor]) -> None:
+        if set(tensors) != set(self.trainable):
+            raise RunError(f"{self.states.folder}: the state is of another model; start a new run")
+        with torch.no_grad():
+            for name, parameter in self.trainable.items():
+                parameter.copy_(tensors[name])
+
+    def _save(self, epoch: int) -> None:
+        """Write the state as of `self.step` steps of `epoch`."""
+        if not self.world.is_main:
+            return
+        result = self.result
+        scores = {i: {c: torch.from_numpy(v) for c, v in s.items()} for i, s in result.scores.items()}
+        self.states.save(
+            FoldState(
+                epoch=epoch,
+                step=self.step,
+                trainable=to_cpu(self.trainable),
+                optimizer=self.optimizer.state_dict(),
+                prototypes={ion: prototype_table(p) for ion, p in self.prototypes.items()},
+                sums=self.sums,
+                best=self.best,
+                best_epoch=result.best_epoch,
+                best_value=result.best_value,
+                scores=scores,
+                rows=[dict(row) for row in result.rows],
+            )
+        )
+
+    def _save_best(self) -> None:
+        save_best(self.model, self.prototypes, self.folder, self.fold, self.result.best_epoch)
+
+    # --------------------------------------------------------------------------------- epochs
+
+    def _goes_on(self) -> bool:
+        result, patience = self.result, self.section.early_stop_patience
+        if result.epochs >= self.section.epochs:
+            return False
+        idle = result.epochs - result.best_epoch
+        if patience and idle >= patience:
+            log.info("fold %d: no better %s for %d epochs, stopping", self.fold, self._monitor, idle)
+            return False
+        return True
+
+    def _epoch(self, epoch: int) -> None:
+        micros = plan_epoch(self.pipeline, self.train, self.fold, epoch)
+        self.listener.stage(f"fold {self.fold} epoch {epoch}/{self.section.epochs}", len(micros))
+        means = self.trainer.run(micros, self.fold, epoch, self.step, self.sums, self._after_step)
+        self.listener.stage_done()
+        rows, scores = self._validate(epoch, means)
+        self.step, self.sums = 0, {}
+        self._keep(epoch, rows, scores)
+        self._save(epoch + 1)
+        if self.world.is_main:
+            write_metrics(self.folder, self.result.rows)
+            self.run_dir.join_metrics()
+        self.stop.raise_if(self.stop.agreed(self.world), f"after epoch {epoch} of fold {self.fold}")
+
+    def _after_step(self, taken: int, stopping: bool) -> None:
+        """Save every `save_every_steps` steps, and before a stop."""
+        self.step = taken
+        every = self.section.save_every_steps
+        if stopping or (every and taken % every == 0):
+            self.sums = self.trainer.sums()
+            self._save(self.result.epochs + 1)
+        if stopping:
+            where = f"after step {taken} of epoch {self.result.epochs + 1} of fold {self.fold}"
+            self.stop.raise_if(self.stop.agreed(self.world), where)
+
+    def _stop_in_validation(self) -> None:
+        """Validation of a large fold takes longer than a cluster waits after SIGTERM.
+
+        One process only: with several, a rank that leaves would leave the others waiting, so they finish it.
+        """
+        if self.stop.signal is not None and self.world.size == 1:
+            self.sums = self.trainer.sums()
+            epoch = self.result.epochs + 1
+            self._save(epoch)
+            self.stop.raise_if(self.stop.signal, f"in the validation of epoch {epoch} of fold {self.fold}")
 
     @property
     def _monitor(self) -> str:
@@ -136,7 +231,7 @@ class FoldTrainer:
         for ion in self.section.ions:
             chains = [r for r in self.held_out if ion in r.labels]
             scores[ion], means = evaluate(
-                self.pipeline, self.model, self.result.prototypes[ion], chains, ion, self.world
+                self.pipeline, self.model, self.prototypes[ion], chains, ion, self.world, self._stop_in_validation
             )
             values, reasons = measure(self.pipeline, labelled(chains, scores[ion], ion))
             for reason in reasons:
@@ -153,13 +248,12 @@ class FoldTrainer:
         sign = 1 if self.pipeline.metrics[self._monitor].higher_is_better else -1
         better = math.isfinite(value) and (result.best_epoch == 0 or sign * (value - result.best_value) > 0)
         result.epochs = epoch
-        result.rows += rows
+        result.rows = [*result.rows, *rows]
         if better:
             result.best_epoch, result.best_value, result.scores = epoch, value, scores
+            self.best = to_cpu(self.trainable)
             if self.world.is_main:
-                save_best(self.model, result.prototypes, self.run_dir.fold(self.fold), self.fold, epoch)
-        if self.world.is_main:
-            self.run_dir.append_metrics(rows)
+                self._save_best()
         for line in epoch_lines(rows, self._monitor, better):
             log.info(line)
         self.listener.epoch_done(self.fold, epoch, rows)

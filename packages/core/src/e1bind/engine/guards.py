@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -37,16 +38,32 @@ def _first_bad_residue(scores_R: Tensor, batch: ProteinBatch) -> str:
     return f" (first at {batch.ids[protein]}, residue {residue - first + 1} of what was seen of it)"
 
 
-def check_gradients(trainable: Sequence[tuple[str, Tensor]], group: Sequence[ProteinBatch]) -> None:
+@contextmanager
+def memory_advice(batch: ProteinBatch) -> Iterator[None]:
+    """Turn an out-of-memory error into a `RunError` that says what to lower."""
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise RunError(
+            f"out of memory at {batch.ion}, {', '.join(batch.ids)} ({batch.tokens.tokens:,} tokens): lower "
+            "views num_variants, training.batch_size (raise accum_steps to keep the global batch), "
+            "training.max_tokens, training.max_residues or msa.train.max_token_length, or turn on "
+            f"the backbone's activation checkpointing. {str(error).splitlines()[0]}"
+        ) from error
+
+
+def check_gradients(trainable: Mapping[str, Tensor], group: Sequence[ProteinBatch]) -> None:
     """Raise `RunError` where a trainable tensor has no gradient, or one that is not finite."""
-    missing = [name for name, p in trainable if p.grad is None]
+    missing = [name for name, p in trainable.items() if p.grad is None]
     if missing:
         raise RunError(
             f"{len(missing)} of {len(trainable)} trainable tensors got no gradient, the first is {missing[0]}: "
             "no loss of this run depends on them; check lora.targets and lora.train_mlm_head"
         )
-    norms = torch.stack([p.grad.norm() for _, p in trainable if p.grad is not None])
+    norms = torch.stack([p.grad.norm() for p in trainable.values() if p.grad is not None])
     if not bool(torch.isfinite(norms).all()):
-        name = trainable[int((~torch.isfinite(norms)).nonzero()[0])][0]
+        name = list(trainable)[int((~torch.isfinite(norms)).nonzero()[0])]
         chains = ", ".join(chain for batch in group for chain in batch.ids)
         raise RunError(f"the gradient of {name} is not finite after {chains}; {_ADVICE}")

@@ -65,6 +65,18 @@ def oof_table(
     return {name: values.astype(_DTYPES.get(name, values.dtype)) for name, values in table.items()}
 
 
+def scores_of(table: Table) -> dict[str, Scores]:
+    """The scores by ion and chain, as `oof_table` takes them for one fold."""
+    found: dict[str, Scores] = {}
+    for ion in dict.fromkeys(table["ion"].tolist()):
+        of_ion = table["ion"] == ion
+        proteins, starts = np.unique(table["protein"][of_ion], return_index=True)
+        order = np.argsort(starts)
+        parts = np.split(table["score"][of_ion], starts[order][1:])
+        found[ion] = {str(proteins[i]): part for i, part in zip(order, parts, strict=True)}
+    return found
+
+
 def rows_of(table: Table, ion: str, fold: int | None = None) -> MetricInputs:
     """The labelled residues of one ion (and fold) as metrics take them."""
     keep = (table["ion"] == ion) & (table["label"] >= 0)

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib.metadata import version
@@ -62,11 +63,12 @@ class RunDir:
         """Folder of one fold, counted from 1."""
         return self.path / f"fold_{fold}"
 
-    def append_metrics(self, rows: list[dict[str, Any]]) -> None:
-        """Add lines to `metrics.jsonl`; NaN is written as null."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(plain(row)) + "\n")
+    def join_metrics(self) -> None:
+        """Write `metrics.jsonl` anew from those of the folds."""
+        parts = self.path.glob("fold_*/metrics.jsonl")
+        in_order = sorted(parts, key=lambda part: int(part.parent.name.removeprefix("fold_")))
+        text = "".join(part.read_text(encoding="utf-8") for part in in_order)
+        atomic_write(self.metrics, lambda path: path.write_text(text, encoding="utf-8"))
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file atomically."""
@@ -74,27 +76,38 @@ class RunDir:
         atomic_write(self.path / name, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def create_run_dir(spec: RunSpec, spec_file: Path) -> RunDir:
-    """Make a folder no other run has, and freeze in it what the run is made of. Raises `RunError`."""
-    name = spec.run.name or spec_file.stem
+def create_run_dir(spec: RunSpec, spec_file: Path, data: Mapping[str, Any], run_id: str | None = None) -> RunDir:
+    """Make a run's folder, whole with all that is frozen in it, or not at all. Raises `RunError`.
+
+    With a `run_id` the folder may be there already, made by another process of the same run: it is left as it is.
+    """
     parent = spec.run.output_dir
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = parent / f"{name}-{stamp}-{secrets.token_hex(2)}"
+    path = parent / (run_id or f"{spec.run.name or spec_file.stem}-{stamp}-{secrets.token_hex(2)}")
+    temporary = parent / f".{path.name}.{os.getpid()}.tmp"
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(exist_ok=False)
+        temporary.mkdir()
+        _freeze(RunDir(temporary), spec, spec_file, data)
+        temporary.rename(path)
     except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if run_id is not None and path.is_dir():
+            return RunDir(path)
         raise RunError(
             f"run.output_dir: {parent} cannot be written: {error.strerror}; choose another folder in the spec "
             "or with --set run.output_dir=PATH"
         ) from error
-    run = RunDir(path)
-    (path / "spec.toml").write_bytes(spec_file.read_bytes())
-    (path / "overrides.txt").write_text("".join(f"{o}\n" for o in spec.raw.overrides), encoding="utf-8")
+    return RunDir(path)
+
+
+def _freeze(run: RunDir, spec: RunSpec, spec_file: Path, data: Mapping[str, Any]) -> None:
+    (run.path / "spec.toml").write_bytes(spec_file.read_bytes())
+    (run.path / "overrides.txt").write_text("".join(f"{o}\n" for o in spec.raw.overrides), encoding="utf-8")
     run.write_json("spec.resolved.json", spec.resolved())
     run.write_json("plugins.json", provenance(spec))
     run.write_json("environment.json", environment())
-    return run
+    run.write_json("data.json", data)
 
 
 def provenance(spec: RunSpec) -> dict[str, Any]:

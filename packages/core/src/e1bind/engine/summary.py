@@ -11,7 +11,7 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.folds import FoldPlan
 from e1bind.engine.diagnostics import diagnose
 from e1bind.engine.evaluation import measure
-from e1bind.engine.fold import FoldResult
+from e1bind.engine.fold_files import FoldResult
 from e1bind.engine.oof import Table, rows_of
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.rundir import RunDir, atomic_write, plain
@@ -39,14 +39,15 @@ def build_summary(
         "monitor": pipeline.spec.metrics.monitor,
         "scoring_temperature": pipeline.spec.scoring_temperature,
         "ions": list(ions),
-        "data": {ion: _data_row(records, ion) for ion in ions},
+        "data": {ion: data_counts(records, ion) for ion in ions},
         "folds": folds,
         "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion]) for ion in ions},
         "warnings": diagnose(rows, folds),
     }
 
 
-def _data_row(records: Sequence[ResidueRecord], ion: str) -> dict[str, int]:
+def data_counts(records: Sequence[ResidueRecord], ion: str) -> dict[str, int]:
+    """Chains, labelled residues and binding residues of an ion."""
     chains = [r for r in records if ion in r.labels]
     return {
         "proteins": len(chains),
@@ -68,7 +69,7 @@ def _fold_row(
         "proteins": count.proteins,
         "residues": count.residues,
         "positives": count.positives,
-        "prototype_positives": result.prototypes[ion].positives,
+        "prototype_positives": result.prototype_positives[ion],
         "metrics": metrics,
     }
 

@@ -47,7 +47,7 @@ def _base_dir(value: object, info: ValidationInfo) -> Path:
 def _resolve_path(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
-    return _base_dir(value, info) / Path(str(value)).expanduser()
+    return (_base_dir(value, info) / Path(str(value)).expanduser()).resolve()
 
 
 def _resolve_checkpoint(value: object, info: ValidationInfo) -> object:

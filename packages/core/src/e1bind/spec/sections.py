@@ -33,6 +33,9 @@ class RunSection(Options):
         "auto", description="Where to compute; auto: a GPU if there is one."
     )
     threads: int | None = Field(None, ge=1, description="CPU threads of one process; absent: torch's choice.")
+    distributed_timeout_minutes: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="How long a process waits for the others before it gives up."
+    )
 
 
 class PluginsSection(Options):
@@ -147,6 +150,9 @@ class TrainingSection(Options):
     accum_steps: int = Field(4, ge=1, description="Micro-batches of one optimizer step, on each process.")
     early_stop_patience: int = Field(
         7, ge=0, description="Epochs without a better monitored metric before a fold ends; 0: never."
+    )
+    save_every_steps: int | None = Field(
+        None, ge=1, description="Also save the resumable state after so many steps; absent: after each epoch."
     )
     max_residues: int | None = Field(
         None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from e1bind.errors import PluginError, Problem, SpecError
+from e1bind.errors import PluginError, Problem, RunError, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.loading import RawSpec, load_raw
@@ -196,7 +196,13 @@ class _Validation:
         return any(p.path == path or p.path.startswith(path + ".") for p in self.problems)
 
 
-def read_resolved(path: Path) -> RunSpec:
-    """The spec of a finished run, from its `spec.resolved.json`."""
-    table = json.loads(path.read_text(encoding="utf-8"))
-    return validate_spec(RawSpec(path.name, path.resolve().parent, table))
+def read_resolved(run: Path) -> RunSpec:
+    """The spec frozen in a run directory. Raises `RunError` where there is none, `SpecError` for one not valid here."""
+    path = run / "spec.resolved.json"
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{run} is no run directory: it has no {path.name}") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{path} is damaged and cannot be read: {error}") from error
+    return validate_spec(RawSpec(path.name, run.resolve(), table))

@@ -1,0 +1,66 @@
+"""What a run came to, as tables a terminal of 80 columns has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from e1bind_cli.console import out
+
+_HEAD = ("fold", "ion", "epoch", "chains", "sites")
+
+
+def print_results(summary: Mapping[str, Any], run: Path) -> None:
+    """The per-fold table, what to think of it, and where the files are."""
+    names = list(summary["folds"][0]["metrics"])
+    out.print("Held-out chains; precision, recall and the like at each ion's global threshold")
+    for part in _parts(names, _room(names)):
+        out.print(fold_table(summary, part))
+    if summary["random_weights"]:
+        out.print("The backbone had random weights: these figures show that the run works, nothing more.")
+    for warning in summary["warnings"]:
+        out.print(f"warning: {warning}", markup=False)
+    out.print(f"run directory: {_short(run)}", soft_wrap=True, markup=False)
+
+
+def fold_table(summary: Mapping[str, Any], names: Sequence[str]) -> Table:
+    """Each fold's figures at its best epoch, then all folds together."""
+    table = Table()
+    for column in (*_HEAD, *names):
+        table.add_column(column, justify="left" if column == "ion" else "right", no_wrap=True)
+    for row in summary["folds"]:
+        counts = (row["fold"], row["ion"], row["best_epoch"], row["proteins"], row["positives"])
+        table.add_row(*(str(c) for c in counts), *_figures(row["metrics"], names))
+    table.add_section()
+    for ion, row in summary["oof"].items():
+        data = summary["data"][ion]
+        counts = ("all", ion, "", str(data["proteins"]), str(data["positives"]))
+        table.add_row(*counts, *_figures(row["metrics"], names), style="bold")
+    return table
+
+
+def _figures(metrics: Mapping[str, float | None], names: Sequence[str]) -> list[str]:
+    return ["-" if (v := metrics[n]) is None or v != v else f"{v:.3f}" for n in names]
+
+
+def _room(names: Sequence[str]) -> int:
+    """Columns of metrics that fit beside the head, at least one."""
+    head = sum(len(name) + 3 for name in _HEAD) + 4
+    widest = max(len(name) for name in (*names, "0.000")) + 3
+    return max(1, (out.width - head) // widest)
+
+
+def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    """The names in tables of about equal width."""
+    count = -(-len(names) // size)
+    size = -(-len(names) // count)
+    return [names[i : i + size] for i in range(0, len(names), size)]
+
+
+def _short(path: Path) -> Path:
+    """Relative to the working folder where the path lies in it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

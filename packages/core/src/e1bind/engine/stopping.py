@@ -1,0 +1,55 @@
+"""SIGTERM and Ctrl-C: the first asks for a stop after the step at hand, the second stops at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+
+from e1bind.engine.distributed import World
+from e1bind.engine.events import log
+from e1bind.errors import Interrupted
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopRequest:
+    """While it is entered, the first SIGTERM or SIGINT is noted here instead of taking effect."""
+
+    def __init__(self, resume: str) -> None:
+        """`resume`: the command that goes on, for the message."""
+        self.resume = resume
+        self.signal: int | None = None
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> StopRequest:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self._restore()  # so that a second signal stops at once
+        log.warning("%s: stopping after this step", signal.Signals(number).name)
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._before = {}
+
+    def agreed(self, world: World) -> int | None:
+        """The signal any rank has received, on every rank."""
+        if world.size == 1:
+            return self.signal
+        return max((s for s in world.gather(self.signal) if s is not None), default=None)
+
+    def raise_if(self, number: int | None, where: str) -> None:
+        """Raise `Interrupted` for a signal; the state must be on disk."""
+        if number is not None:
+            name = signal.Signals(number).name
+            raise Interrupted(
+                number, f"stopped by {name} {where}; the state is saved. Go on with:\n  {self.resume}"
+            )
