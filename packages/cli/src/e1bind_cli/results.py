@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from e1bind_cli.console import out
@@ -14,21 +15,19 @@ _HEAD = ("fold", "ion", "epoch", "chains", "sites")
 
 
 def print_results(summary: Mapping[str, Any], run: Path) -> None:
-    """The per-fold table, what to think of it, and where the files are."""
+    """The per-fold table, what to think of it, and where the files are. Warnings are in the log."""
     names = list(summary["folds"][0]["metrics"])
     out.print("Held-out chains; precision, recall and the like at each ion's global threshold")
-    for part in _parts(names, _room(names)):
+    for part in _parts(names):
         out.print(fold_table(summary, part))
     if summary["random_weights"]:
         out.print("The backbone had random weights: these figures show that the run works, nothing more.")
-    for warning in summary["warnings"]:
-        out.print(f"warning: {warning}", markup=False)
     out.print(f"run directory: {_short(run)}", soft_wrap=True, markup=False)
 
 
 def fold_table(summary: Mapping[str, Any], names: Sequence[str]) -> Table:
     """Each fold's figures at its best epoch, then all folds together."""
-    table = Table()
+    table = Table(box=box.SIMPLE, show_edge=False, padding=0)
     for column in (*_HEAD, *names):
         table.add_column(column, justify="left" if column == "ion" else "right", no_wrap=True)
     for row in summary["folds"]:
@@ -46,18 +45,19 @@ def _figures(metrics: Mapping[str, float | None], names: Sequence[str]) -> list[
     return ["-" if (v := metrics[n]) is None or v != v else f"{v:.3f}" for n in names]
 
 
-def _room(names: Sequence[str]) -> int:
-    """Columns of metrics that fit beside the head, at least one."""
-    head = sum(len(name) + 3 for name in _HEAD) + 4
-    widest = max(len(name) for name in (*names, "0.000")) + 3
-    return max(1, (out.width - head) // widest)
-
-
-def _parts(names: Sequence[str], size: int) -> list[Sequence[str]]:
-    """The names in tables of about equal width."""
-    count = -(-len(names) // size)
-    size = -(-len(names) // count)
-    return [names[i : i + size] for i in range(0, len(names), size)]
+def _parts(names: Sequence[str]) -> list[list[str]]:
+    """The names in as few tables as the terminal has room for, at least one name in each."""
+    head = sum(max(len(name), 4) + 1 for name in _HEAD)
+    parts: list[list[str]] = []
+    room = 0
+    for name in names:
+        width = max(len(name), len("0.000")) + 1
+        if not parts or width > room:
+            parts.append([])
+            room = out.width - head
+        parts[-1].append(name)
+        room -= width
+    return parts
 
 
 def _short(path: Path) -> Path:

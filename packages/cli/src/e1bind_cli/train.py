@@ -88,9 +88,7 @@ def _check(
 ) -> None:
     """Which options go together. Raises `UserError`."""
     if spec is None and resume is None:
-        raise UserError(
-            "name a spec to train (e1bind train SPEC), or a run to go on with (e1bind train --resume RUN)"
-        )
+        raise UserError("name a spec (e1bind train SPEC), or a run to go on with (e1bind train --resume RUN)")
     if spec is None and overrides:
         raise UserError("--set changes a spec: with --resume, name the spec as well (and pass --force)")
     if resume is None and force:
@@ -121,7 +119,7 @@ def _say_and_do(work: Callable[[Listener], Finished | None]) -> None:
 
 
 def log_to_terminal(main: bool) -> None:
-    """Show the engine's log lines on stderr; those of other processes than the main one only where they are errors."""
+    """Show the engine's log lines on stderr; of processes other than the main one only errors."""
     log = logging.getLogger("e1bind")
     log.handlers.clear()
     log.propagate = False

@@ -50,6 +50,4 @@ class StopRequest:
         """Raise `Interrupted` for a signal; the state must be on disk."""
         if number is not None:
             name = signal.Signals(number).name
-            raise Interrupted(
-                number, f"stopped by {name} {where}; the state is saved. Go on with:\n  {self.resume}"
-            )
+            raise Interrupted(number, f"stopped by {name} {where}; it can go on:\n  {self.resume}")

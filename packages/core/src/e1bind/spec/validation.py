@@ -197,7 +197,7 @@ class _Validation:
 
 
 def read_resolved(run: Path) -> RunSpec:
-    """The spec frozen in a run directory. Raises `RunError` where there is none, `SpecError` for one not valid here."""
+    """The spec frozen in a run directory. Raises `RunError`, or `SpecError` where it is not valid here."""
     path = run / "spec.resolved.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
