@@ -29,7 +29,7 @@ from e1bind.engine.pipeline import Pipeline, build_pipeline
 from e1bind.engine.rundir import RunDir, create_run_dir, provenance
 from e1bind.engine.stopping import StopRequest
 from e1bind.engine.summary import build_summary, data_counts, write_summary
-from e1bind.errors import RunError
+from e1bind.errors import Interrupted, RunError
 from e1bind.metrics.thresholds import Threshold, choose_threshold
 from e1bind.spec import RunSpec
 from e1bind.spec.crosschecks import spec_warnings
@@ -151,7 +151,9 @@ class _logging_to:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self.handler:
-            if error is not None:
+            if isinstance(error, Interrupted):
+                log.warning("%s", error)
+            elif error is not None:
                 log.error("the run stopped: %s: %s", type(error).__name__, error)
             log.removeHandler(self.handler)
             self.handler.close()

@@ -124,7 +124,8 @@ class EpochTrainer:
                 loss = self._backward(batch, weight, last=place == len(slots) - 1)
                 meter.count(slot.counts, batch.labelled, loss)
             self._step(epoch - 1 + (number + 1) / len(steps), group)
-            after_step(number + 1, stopping)
+            # Alone there is nobody to agree with, so a signal during the step is seen at its end.
+            after_step(number + 1, stopping or (self.world.size == 1 and self.stop.signal is not None))
         return {ion: a.means(self.world) for ion, a in self.averages.items()}
 
     def sums(self) -> dict[str, Sums]:
