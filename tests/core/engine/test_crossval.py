@@ -15,11 +15,13 @@ import torch
 import yaml
 from small_runs import draw_nothing, train_once
 
+from e1bind.engine import fold as fold_module
 from e1bind.engine.artifacts import load_heads
 from e1bind.engine.crossval import collect, cross_validate, resume
 from e1bind.engine.events import Listener
 from e1bind.engine.oof import read_oof
 from e1bind.engine.rundir import RunDir
+from e1bind.engine.state import StateFiles
 from e1bind.errors import Interrupted, RunError
 from e1bind.spec import load_spec, read_resolved
 
@@ -211,6 +213,7 @@ def test_adapter_and_heads_score_in_a_fresh_process_as_validation_did(finished):
 import json, sys
 import numpy as np, torch
 from peft import PeftModel
+from e1bind.engine import fold as fold_module
 from e1bind.engine.artifacts import load_heads
 from e1bind.engine.oof import read_oof
 from e1bind.engine.pipeline import build_pipeline
@@ -253,3 +256,60 @@ def test_heads_say_what_they_belong_to_and_load_without_unpickling(finished):
     assert float(heads.prototypes["ZN"].vector_P.norm()) == pytest.approx(1, abs=1e-6)
     stored = torch.load(finished.run.fold(1) / "best_e1_contrastive_model_heads.pt", weights_only=True)
     assert isinstance(stored["prototypes"]["ZN"]["vector_P"], torch.Tensor)
+
+
+@pytest.mark.parametrize("where", ["weight", "gradient"])
+def test_a_step_that_is_not_finite_ends_the_run_with_a_bundle_and_the_state_before_it(
+    tmp_path, spec_text, monkeypatch, where
+):
+    """In the third step a tensor holds NaN, or is given a gradient that is not finite."""
+    build = fold_module.build_model
+
+    def build_broken(*arguments):
+        model = build(*arguments)
+        tensor = next(p for n, p in model.named_parameters() if n.endswith("lora_B.default.weight"))
+        if where == "gradient":
+            tensor.register_hook(lambda g: g * torch.nan if broken else g)
+        model.register_forward_pre_hook(lambda *_: poison(tensor) if broken and where == "weight" else None)
+        return model
+
+    def poison(tensor):
+        with torch.no_grad():
+            tensor.fill_(torch.nan)
+
+    broken: list[int] = []
+
+    class Breaks(Listener):
+        def advance(self, done, figures):
+            if done == 2:
+                broken.append(1)
+
+    monkeypatch.setattr(fold_module, "build_model", build_broken)
+    path = tmp_path / "spec.toml"
+    path.write_text(spec_text.replace("accum_steps = 2", "accum_steps = 1\nsave_every_steps = 1"))
+    with pytest.raises(
+        RunError, match=r"fold 1, epoch 1, step 3: .* not finite .*Batches and weights of this step"
+    ):
+        cross_validate(load_spec(path), path, draw_nothing, Breaks(), "broken", None)
+    run = tmp_path / "results" / "broken"
+    (bundle,) = (run / "fold_1").glob("nonfinite-*.pt")
+    stored = torch.load(bundle, weights_only=True)
+    assert stored["position"] == {"fold": 1, "epoch": 1, "step": 3, "rank": 0}
+    assert stored["batches"][0]["ids"]
+    assert "not finite" in stored["message"]
+    assert not (run / "summary.json").exists()
+    state = StateFiles(run / "fold_1" / "last").load()
+    assert (state.epoch, state.step) == (1, 2)
+    assert all(torch.isfinite(tensor).all() for tensor in state.trainable.values())
+
+
+def test_scores_that_are_not_finite_end_the_run_instead_of_entering_a_metric(tmp_path, spec_text, monkeypatch):
+    def evaluate_broken(*arguments):
+        scores, means = evaluate(*arguments)
+        next(iter(scores.values()))[3] = np.nan
+        return scores, means
+
+    evaluate = fold_module.evaluate
+    monkeypatch.setattr(fold_module, "evaluate", evaluate_broken)
+    with pytest.raises(RunError, match=r"fold 1, epoch 1, ZN: scores in validation are not finite for \w+:"):
+        train_once(tmp_path, spec_text)

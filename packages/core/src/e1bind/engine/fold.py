@@ -19,9 +19,11 @@ from e1bind.engine.epoch import EpochTrainer, plan_epoch
 from e1bind.engine.evaluation import evaluate, labelled, load, measure, window_batches
 from e1bind.engine.events import Listener, log
 from e1bind.engine.fold_files import FoldResult, write_fold, write_metrics
+from e1bind.engine.guards import NonFinite, check_scores
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.prototypes import Prototype, make_prototype
+from e1bind.engine.repro import save_bundle
 from e1bind.engine.rundir import RunDir
 from e1bind.engine.scores import Scores
 from e1bind.engine.seeds import derive
@@ -155,7 +157,12 @@ class FoldTrainer:
     def _epoch(self, epoch: int) -> None:
         micros = plan_epoch(self.pipeline, self.train, self.fold, epoch)
         self.listener.stage(f"fold {self.fold} epoch {epoch}/{self.section.epochs}", len(micros))
-        means = self.trainer.run(micros, self.fold, epoch, self.step, self.sums, self._after_step)
+        try:
+            means = self.trainer.run(micros, self.fold, epoch, self.step, self.sums, self._after_step)
+        except NonFinite as error:
+            raise RunError(
+                f"fold {self.fold}, epoch {epoch}, step {self.step + 1}: {self._with_bundle(error)}"
+            ) from error
         self.listener.stage_done()
         rows, scores = self._validate(epoch, means)
         self.step, self.sums = 0, {}
@@ -165,6 +172,18 @@ class FoldTrainer:
             write_metrics(self.folder, self.result.rows)
             self.run_dir.join_metrics()
         self.stop.raise_if(self.stop.agreed(self.world), f"after epoch {epoch} of fold {self.fold}")
+
+    def _with_bundle(self, error: NonFinite) -> str:
+        """The message of `error`, with the place its batches were saved to."""
+        position = {
+            "fold": self.fold,
+            "epoch": self.result.epochs + 1,
+            "step": self.step + 1,
+            "rank": self.world.rank,
+        }
+        path = self.folder / ("nonfinite-" + "-".join(f"{k}-{v}" for k, v in position.items()) + ".pt")
+        save_bundle(path, str(error), error.batches, self.trainable, position)
+        return f"{error}. Batches and weights of this step: {path}"
 
     def _after_step(self, taken: int, stopping: bool) -> None:
         """Save every `save_every_steps` steps, and before a stop."""
@@ -233,6 +252,7 @@ class FoldTrainer:
             scores[ion], means = evaluate(
                 self.pipeline, self.model, self.prototypes[ion], chains, ion, self.world, self._stop_in_validation
             )
+            check_scores(scores[ion], f"fold {self.fold}, epoch {epoch}, {ion}")
             values, reasons = measure(self.pipeline, labelled(chains, scores[ion], ion))
             for reason in reasons:
                 log.warning("fold %d epoch %d %s: %s", self.fold, epoch, ion, reason)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.model import StepOutput
+from e1bind.engine.scores import Scores
 from e1bind.errors import RunError
 
 _ADVICE = (
@@ -18,14 +20,34 @@ _ADVICE = (
 )
 
 
+class NonFinite(RunError):
+    """A loss or gradient is NaN or infinite; `batches` are those of the step so far."""
+
+    def __init__(self, message: str, batches: Sequence[ProteinBatch]) -> None:
+        self.batches = list(batches)
+        super().__init__(message)
+
+
 def check_finite(output: StepOutput, batch: ProteinBatch) -> None:
-    """Raise `RunError` where the loss of a micro-batch is NaN or infinite."""
+    """Raise `NonFinite` where the loss of a micro-batch is NaN or infinite."""
     if bool(torch.isfinite(output.total)):
         return
     bad = [label for label, value in output.losses.items() if not bool(torch.isfinite(value))]
     named = ", ".join(f"losses.{label}" for label in bad) or "the weighted sum of losses"
     where = _first_bad_residue(output.scores_R, batch)
-    raise RunError(f"{named} is not finite for {batch.ion} in {', '.join(batch.ids)}{where}; {_ADVICE}")
+    message = f"{named} is not finite for {batch.ion} in {', '.join(batch.ids)}{where}; {_ADVICE}"
+    raise NonFinite(message, [batch])
+
+
+def check_scores(scores: Scores, where: str) -> None:
+    """Raise `RunError` where a residue's score is NaN or infinite: no metric is to be made of it."""
+    bad = [chain for chain, values in scores.items() if not np.isfinite(values).all()]
+    if bad:
+        more = f" and {len(bad) - 3} more chains" if len(bad) > 3 else ""
+        raise RunError(
+            f"{where}: scores in validation are not finite for {', '.join(bad[:3])}{more}: the model's weights are "
+            "broken or overflow; try a lower training.learning_rate or backbone dtype = 'float32'"
+        )
 
 
 def _first_bad_residue(scores_R: Tensor, batch: ProteinBatch) -> str:
@@ -55,7 +77,7 @@ def memory_advice(batch: ProteinBatch) -> Iterator[None]:
 
 
 def check_gradients(trainable: Mapping[str, Tensor], group: Sequence[ProteinBatch]) -> None:
-    """Raise `RunError` where a trainable tensor has no gradient, or one that is not finite."""
+    """Raise `RunError` where a trainable tensor has no gradient, `NonFinite` for one that is not finite."""
     missing = [name for name, p in trainable.items() if p.grad is None]
     if missing:
         raise RunError(
@@ -66,4 +88,4 @@ def check_gradients(trainable: Mapping[str, Tensor], group: Sequence[ProteinBatc
     if not bool(torch.isfinite(norms).all()):
         name = list(trainable)[int((~torch.isfinite(norms)).nonzero()[0])]
         chains = ", ".join(chain for batch in group for chain in batch.ids)
-        raise RunError(f"the gradient of {name} is not finite after {chains}; {_ADVICE}")
+        raise NonFinite(f"the gradient of {name} is not finite after {chains}; {_ADVICE}", group)
