@@ -17,6 +17,7 @@ from e1bind.data.clusters import read_clusters
 from e1bind.data.folds import FoldPlan, assign_folds
 from e1bind.data.records import merge_ions
 from e1bind.data.windows import count_windows
+from e1bind.engine.calibrate import calibrate_run
 from e1bind.engine.continuing import check_unchanged
 from e1bind.engine.distributed import World, world
 from e1bind.engine.events import Listener, log
@@ -241,6 +242,7 @@ class _CrossValidation:
         self.run_dir.join_metrics()
         write_oof(self.run_dir.oof, table)
         write_thresholds(self.run_dir.thresholds, thresholds)
+        calibrate_run(self.run_dir.path, table, self.ions, self.pipeline.spec.metrics.calibration)
         summary = build_summary(self.pipeline, self.plan, self.records, results, table, thresholds, self.run_dir)
         # The report reads the summary; only with the report in place is the run a finished one.
         write_summary(self.run_dir, {**summary, "status": "drawing the report"})

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from e1bind.engine.calibrate import cross_fitted_rows
 from e1bind.engine.oof import Table
 from e1bind.metrics.base import why_undefined
+from e1bind.metrics.calibration import CalibrationMethod
 from e1bind.metrics.curves import average_precision
 from e1bind.metrics.ranking import rank_counts
 from e1bind.report.curves import plot_precision_recall, plot_roc
@@ -81,9 +83,17 @@ def training_pictures(
 
 
 def ion_pictures(
-    table: Table, ion: str, folder: Path, threshold: Mapping[str, Any] | None, fold: int | None = None
+    table: Table,
+    ion: str,
+    folder: Path,
+    threshold: Mapping[str, Any] | None,
+    fold: int | None = None,
+    calibration: CalibrationMethod | None = None,
 ) -> list[Picture]:
-    """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them."""
+    """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them.
+
+    With a `calibration` the reliability diagram of all folds also shows it, each fold by a map of the others.
+    """
     rows = of_ion(table, ion, fold)
     p_N, y_N = rows["probability"], rows["label"]
     of_folds = rows["fold"] if fold is None else None
@@ -120,7 +130,10 @@ def ion_pictures(
     ]
     plot_precision_recall(p_N, y_N, pictures[0].file, of_folds)
     plot_roc(p_N, y_N, pictures[1].file, of_folds)
-    plot_reliability({"as predicted": (p_N, y_N)}, pictures[2].file)
+    reliability = {"as predicted": (p_N, y_N)}
+    if calibration is not None and fold is None:
+        reliability[f"{calibration}, fitted on the other folds"] = (cross_fitted_rows(table, ion, calibration), y_N)
+    plot_reliability(reliability, pictures[2].file)
     plot_threshold_curve(p_N, y_N, pictures[3].file, value, method)
     plot_score_histogram(p_N, y_N, pictures[4].file, value)
     return pictures

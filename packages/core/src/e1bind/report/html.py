@@ -155,7 +155,11 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         folds=fold_table(data.summary, ion),
         fold_head=["fold", "best epoch", "proteins", "residues", "binding", *metric_names(data.summary)],
         undefined=data.summary["oof"].get(ion, {}).get("undefined", []),
-        pictures=[] if data.oof is None else ion_pictures(data.oof, ion, plots, threshold),
+        pictures=(
+            []
+            if data.oof is None
+            else ion_pictures(data.oof, ion, plots, threshold, calibration=data.calibration.get(ion))
+        ),
         tracks=[] if data.oof is None else track_pictures(data.oof, ion, plots, value),
     )
 

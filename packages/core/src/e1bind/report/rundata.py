@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from e1bind.engine.calibrate import calibration_methods
 from e1bind.engine.oof import Table, read_oof
 from e1bind.errors import RunError
+from e1bind.metrics.calibration import CalibrationMethod
 
 _SUMMARY_KEYS = ("run_id", "ions", "data", "folds", "oof")
 
@@ -30,6 +32,7 @@ class RunData:
     resolved: Any
     environment: Any
     plugins: Mapping[str, Any]
+    calibration: Mapping[str, CalibrationMethod] = field(default_factory=dict)
 
     @property
     def best_epochs(self) -> dict[int, int]:
@@ -58,6 +61,7 @@ def read_run(path: Path) -> RunData:
         resolved=_json(path / "spec.resolved.json"),
         environment=_json(path / "environment.json"),
         plugins=_json(path / "plugins.json") or {},
+        calibration=calibration_methods(path),
     )
 
 

@@ -183,6 +183,9 @@ class MetricsSection(Options):
     threshold_method: Literal["youden", "f1", "mcc"] = Field(
         "youden", description="What the global thresholds maximise on out-of-fold scores."
     )
+    calibration: Literal["none", "platt", "isotonic"] = Field(
+        "none", description="Map fitted on out-of-fold predictions that makes probabilities match frequencies."
+    )
     compute: Annotated[list[str], AfterValidator(_unique)] = Field(
         ["auprc", "auroc", "hra", "f1", "mcc", "precision", "recall"],
         description="Metrics to compute; the monitored one and those with a table are added.",
