@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # test files import `plugin_pack
 
 from plugin_packages import install, write_package
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # test files run in parallel already
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
