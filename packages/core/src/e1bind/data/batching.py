@@ -36,11 +36,11 @@ def budget_batches(lengths: Sequence[int], max_tokens: int, rng: np.random.Gener
     batches: list[Batch] = []
     for start in range(0, len(order), pool):
         chunk = order[start : start + pool]
-        batches += _cut(chunk[np.argsort(size[chunk], kind="stable")], size, max_tokens)
+        batches += cut_by_budget(chunk[np.argsort(size[chunk], kind="stable")], size, max_tokens)
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def _cut(ascending: Batch, size: NDArray[np.int64], max_tokens: int) -> list[Batch]:
+def cut_by_budget(ascending: Batch, size: NDArray[np.int64], max_tokens: int) -> list[Batch]:
     """Consecutive runs, each as long as count times the longest (its last) chain stays within the budget."""
     batches, start = [], 0
     for stop in range(1, len(ascending) + 1):

@@ -11,7 +11,7 @@ from e1bind.errors import PluginError, Problem, RunError, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.loading import RawSpec, load_raw
-from e1bind.spec.options import Options
+from e1bind.spec.options import Options, SpecString
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
 from e1bind.spec.sections import (
@@ -196,8 +196,11 @@ class _Validation:
         return any(p.path == path or p.path.startswith(path + ".") for p in self.problems)
 
 
-def read_resolved(run: Path) -> RunSpec:
-    """The spec frozen in a run directory. Raises `RunError`, or `SpecError` where it is not valid here."""
+def read_resolved(run: Path, checkpoint: str | None = None) -> RunSpec:
+    """The spec frozen in a run directory. Raises `RunError`, or `SpecError` where it is not valid here.
+
+    `checkpoint` (relative to the working folder, or a hub name) takes the place of the backbone's own.
+    """
     path = run / "spec.resolved.json"
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -205,4 +208,10 @@ def read_resolved(run: Path) -> RunSpec:
         raise RunError(f"{run} is no run directory: it has no {path.name}") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RunError(f"{path} is damaged and cannot be read: {error}") from error
-    return validate_spec(RawSpec(path.name, run.resolve(), table))
+    if not isinstance(table, dict):
+        raise RunError(f"{path} is damaged: a table is expected")
+    backbones = table.get("backbone")
+    if checkpoint is not None and isinstance(backbones, dict):
+        for options in backbones.values():
+            options["checkpoint"] = SpecString(checkpoint, Path.cwd())
+    return validate_spec(RawSpec(str(path), run.resolve(), table))

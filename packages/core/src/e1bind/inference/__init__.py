@@ -1,0 +1,1 @@
+"""Finished runs put to use: the fold ensemble scores new chains, labelled ones are evaluated, runs compared."""

@@ -1,0 +1,160 @@
+"""Chains in, probabilities out, in the order they came, in memory that does not grow with their number.
+
+Chains are read ahead up to a budget of tokens (a chunk), cut into windows where they are too long, sorted by length
+and scored in batches of like length; the chunk's chains are then handed out in their own order. Every chain is seen
+unmasked, with the windows and contexts of validation, so a fold's probabilities are those validation would give.
+
+Shape legend: F folds, L residues of a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from e1bind.contracts import ContextSource, DrawKey, ResidueRecord, View
+from e1bind.data.batching import cut_by_budget
+from e1bind.data.msa_contexts import MsaContexts
+from e1bind.data.windows import cut_windows, merge_windows
+from e1bind.engine.scores import probabilities
+from e1bind.errors import DataError, RunError
+from e1bind.inference.ensemble import Ensemble
+from e1bind.views.masked import unmasked_view
+
+MAX_TOKENS = 8192
+"""Residues of one batch (contexts and padding included) unless the caller says otherwise."""
+LOOK_AHEAD = 24
+"""Batches' worth of tokens that are read ahead: enough to find chains of like length, little enough to hold."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the folds say of one chain: `probabilities[ion]` float32 [F, L], not calibrated."""
+
+    record: ResidueRecord
+    probabilities: dict[str, NDArray[np.float32]]
+
+    def mean(self, ion: str) -> NDArray[np.float64]:
+        """Mean probability over the folds, [L]."""
+        return self.probabilities[ion].mean(axis=0, dtype=np.float64)
+
+    def spread(self, ion: str) -> NDArray[np.float64]:
+        """Standard deviation of the probability over the folds (of these folds: divided by F), [L]."""
+        return self.probabilities[ion].std(axis=0, dtype=np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Window:
+    """The residues [start, stop) of chain `chain` of a chunk, as the model sees them."""
+
+    chain: int
+    start: int
+    stop: int
+    view: View
+
+    @property
+    def tokens(self) -> int:
+        return len(self.view.visible) + sum(map(len, self.view.context))
+
+
+Refuse = Callable[[ResidueRecord, str], None]
+"""Told of a chain that cannot be scored, and why; may raise to stop."""
+
+
+def predict_stream(
+    ensemble: Ensemble, records: Iterable[ResidueRecord], refuse: Refuse, max_tokens: int = MAX_TOKENS
+) -> Iterator[Prediction]:
+    """Predictions in the order of `records`, without those that were refused (a broken alignment)."""
+    limit = LOOK_AHEAD * max_tokens
+    chunk: list[ResidueRecord] = []
+    windows: list[_Window] = []
+    tokens = 0
+    contexts = _contexts(ensemble)
+    for record in records:
+        try:
+            seen = _see(ensemble, record, len(chunk), contexts)
+        except DataError as error:
+            refuse(record, str(error))
+            continue
+        chunk.append(record)
+        windows += seen
+        tokens += sum(window.tokens for window in seen)
+        if tokens >= limit:
+            yield from _score(ensemble, chunk, windows, max_tokens)
+            chunk, windows, tokens = [], [], 0
+            contexts = _contexts(ensemble)  # a new one: it remembers every chain it has seen
+    yield from _score(ensemble, chunk, windows, max_tokens)
+
+
+def _contexts(ensemble: Ensemble) -> MsaContexts | None:
+    spec = ensemble.run.spec
+    if ensemble.pipeline.validation_contexts is None:
+        return None
+    return MsaContexts(spec.msa.validation, spec.msa.cache_dir)
+
+
+def _see(ensemble: Ensemble, record: ResidueRecord, chain: int, contexts: MsaContexts | None) -> list[_Window]:
+    """The windows of a chain, each with its context. Raises `DataError` for a broken alignment."""
+    pipeline = ensemble.pipeline
+    if contexts is not None and record.msa is not None:
+        contexts.profile(record)  # the whole chain is held against the alignment, before windows of it draw
+    source: ContextSource | None = contexts
+    key = DrawKey(pipeline.spec.run.seed, 0, record.id)
+    spans = cut_windows(len(record), pipeline.max_residues, pipeline.spec.training.window_overlap)
+    return [
+        _Window(chain, start, stop, unmasked_view(record.window(start, stop), key, source)) for start, stop in spans
+    ]
+
+
+def _score(
+    ensemble: Ensemble, chunk: Sequence[ResidueRecord], windows: Sequence[_Window], max_tokens: int
+) -> Iterator[Prediction]:
+    """Score a chunk: fold by fold, so that adapters change once a fold, and batches of like length."""
+    if not chunk:
+        return
+    groups = plan_batches([window.tokens for window in windows], max_tokens)
+    batches = [ensemble.pipeline.encoder.encode([[windows[i].view] for i in group]) for group in groups]
+    # [fold][ion][window] -> scores of the window's residues
+    by_fold: list[dict[str, list[NDArray[np.float32]]]] = []
+    for scored in ensemble.score(batches):
+        of_ion = {ion: [np.empty(0, np.float32)] * len(windows) for ion in ensemble.run.ions}
+        for group, scores in zip(groups, scored, strict=True):
+            cuts = np.cumsum([windows[i].stop - windows[i].start for i in group])[:-1]
+            for ion, values in scores.items():
+                for i, part in zip(group, np.split(values, cuts), strict=True):
+                    of_ion[ion][i] = part
+        by_fold.append(of_ion)
+    members: list[list[int]] = [[] for _ in chunk]
+    for i, window in enumerate(windows):
+        members[window.chain].append(i)
+    for record, own in zip(chunk, members, strict=True):
+        spans = [(windows[i].start, windows[i].stop) for i in own]
+        folds = [
+            {ion: _merged(record, spans, [parts[i] for i in own], fold) for ion, parts in of_ion.items()}
+            for fold, of_ion in enumerate(by_fold, start=1)
+        ]
+        yield Prediction(record, {ion: np.stack([fold[ion] for fold in folds]) for ion in ensemble.run.ions})
+
+
+def _merged(
+    record: ResidueRecord, spans: Sequence[tuple[int, int]], scores: Sequence[NDArray[np.float32]], fold: int
+) -> NDArray[np.float32]:
+    """Probabilities [L] of one fold; a residue that several windows saw gets the mean of its scores."""
+    merged = merge_windows(len(record), spans, scores).astype(np.float32)
+    if not np.isfinite(merged).all():
+        at = int(np.argmin(np.isfinite(merged)))
+        raise RunError(
+            f"{record.id}: the model of fold {fold} gives residue {at + 1} a score that is not finite; with dtype "
+            "float16 a backbone may overflow where bfloat16 and float32 do not"
+        )
+    return probabilities(merged)
+
+
+def plan_batches(tokens: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Windows by length in batches of at most `max_tokens` with their padding; the longest batch comes first."""
+    size = np.asarray(tokens, dtype=np.int64)
+    batches = cut_by_budget(np.argsort(size, kind="stable"), size, max_tokens)
+    return [batch.tolist() for batch in reversed(batches)]
