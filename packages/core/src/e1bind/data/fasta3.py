@@ -82,7 +82,7 @@ class Fasta3Reader:
         if not folder.is_dir():
             raise DataError(f"{folder}: data.fasta3.msa_dir is not a folder; create it or leave msa_dir out")
         names = {entry.name for entry in folder.iterdir()}
-        paired = [_with_msa(record, folder, names) for record in records]
+        paired = [with_msa(record, folder, names) for record in records]
         found = sum(record.msa is not None for record in paired)
         level = logging.INFO if found else logging.WARNING
         log.log(level, "%s: %d of %d chains have an alignment in %s", path, found, len(paired), folder)
@@ -222,7 +222,8 @@ def _clash(first: ResidueRecord, second: ResidueRecord, ion: str) -> str | None:
     return None
 
 
-def _with_msa(record: ResidueRecord, folder: Path, names: set[str]) -> ResidueRecord:
+def with_msa(record: ResidueRecord, folder: Path, names: set[str]) -> ResidueRecord:
+    """The record with its alignment, if `names`, what lies in `folder`, hold {id}.a3m or {id}.a3m.gz."""
     for name in (f"{record.id}.a3m", f"{record.id}.a3m.gz"):
         if name in names:
             return ResidueRecord(record.id, record.sequence, record.labels, folder / name, record.source)

@@ -1,0 +1,248 @@
+"""`e1bind predict`: score the chains of a FASTA file or a structure with the fold ensemble of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from e1bind.contracts import ResidueRecord
+from e1bind.data.fasta3 import with_msa
+from e1bind.engine.events import log
+from e1bind.errors import DataError, UserError
+from e1bind.inference.colouring import write_coloured, write_scripts
+from e1bind.inference.ensemble import Ensemble, choose_device
+from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
+from e1bind.inference.runs import FinishedRun, open_run
+from e1bind.inference.stream import MAX_TOKENS, predict_stream
+from e1bind.inference.structure import Match, ResidueKey, Structure, align, best_identity, read_structure
+from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """What to predict and how. `source` None takes the sequences from `structure`; "-" is standard input or output.
+
+    `ions`: those to write; empty: all of the run. `strict` stops at the first bad record. `max_tokens`: residues of
+    a batch, contexts and padding included.
+    """
+
+    source: Path | None
+    target: Path
+    format: str | None = None
+    ions: Sequence[str] = ()
+    msa_dir: Path | None = None
+    structure: Path | None = None
+    strict: bool = False
+    rare_to_x: bool = False
+    device: str = "auto"
+    max_tokens: int = MAX_TOKENS
+    checkpoint: str | None = None
+
+
+@dataclass
+class Outcome:
+    """What was done: counts, called residues by ion, the files written, what is worth telling."""
+
+    chains: int = 0
+    residues: int = 0
+    bad: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+Advance = Callable[[int], None]
+"""Told the number of residues of each chain that is done."""
+
+
+def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _: None) -> Outcome:
+    """Predict, write the table and the coloured structures. Raises `UserError`; the target is then left as it was."""
+    run = open_run(run_dir, options.checkpoint)
+    ions = chosen_ions(run, options.ions)
+    kind = format_of(options.target, options.format)
+    device = choose_device(options.device)
+    colours = _colours(options)
+    outcome = Outcome(calls=dict.fromkeys(ions, 0))
+    for warning in run.warnings:
+        log.warning("%s", warning)
+    ensemble = Ensemble(run, device)
+    records = _Records(options, ensemble, colours)
+    with open_table(options.target, kind, run) as table:
+        for prediction in predict_stream(ensemble, records, records.refuse, options.max_tokens):
+            columns = {ion: columns_of(prediction, run, ion) for ion in ions}
+            table.write(prediction, columns)
+            if colours is not None:
+                colours.take(prediction.record, columns)
+            outcome.chains += 1
+            outcome.residues += len(prediction.record)
+            for ion, of in columns.items():
+                outcome.calls[ion] += int(of.call.sum())
+            advance(len(prediction.record))
+        outcome.bad = records.bad
+        if not outcome.chains:
+            raise DataError(f"none of the {outcome.bad} records can be predicted; nothing was written")
+    records.say()
+    outcome.files = [] if options.target == STDOUT else [options.target]
+    if colours is not None:
+        outcome.files += colours.write(options.target, run)
+        outcome.remarks += colours.remarks()
+    return outcome
+
+
+def chosen_ions(run: FinishedRun, wanted: Sequence[str]) -> list[str]:
+    """The ions to report, in the run's order. Raises `UserError`."""
+    if unknown := [ion for ion in wanted if ion not in run.ions]:
+        raise UserError(f"--ion {unknown[0]}: the run was trained for {', '.join(run.ions)}")
+    return [ion for ion in run.ions if not wanted or ion in wanted]
+
+
+class _Records:
+    """The records to predict, with their alignments; keeps count of those that are refused."""
+
+    def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: _Colours | None) -> None:
+        self.options, self.colours = options, colours
+        self.bad = self.aligned = self.read = 0
+        self.folder, self.names = alignment_folder(ensemble, options.msa_dir)
+
+    def __iter__(self) -> Iterator[ResidueRecord]:
+        for record in self._plain():
+            self.read += 1
+            paired = record if self.folder is None else with_msa(record, self.folder, self.names)
+            self.aligned += paired.msa is not None
+            yield paired
+
+    def _plain(self) -> Iterable[ResidueRecord]:
+        if self.options.source is None:
+            assert self.colours is not None
+            return self.colours.structure.records()
+        return read_fasta(self.options.source, self._on_bad, self.options.rare_to_x)
+
+    def _on_bad(self, record: BadRecord) -> None:
+        if self.options.strict:
+            raise DataError(f"{self.options.source}: {record}")
+        self.bad += 1
+        log.warning("left out: %s", record)
+
+    def refuse(self, record: ResidueRecord, message: str) -> None:
+        """Leave out a record that cannot be scored; with --strict, stop."""
+        if self.options.strict:
+            raise DataError(f"{record.source}: {record.id}: {message}")
+        self.bad += 1
+        log.warning("left out: %s: %s", record.id, message)
+
+    def say(self) -> None:
+        if self.folder is not None:
+            log.info("%d of %d chains have an alignment in %s", self.aligned, self.read, self.folder)
+
+
+def alignment_folder(ensemble: Ensemble, folder: Path | None) -> tuple[Path | None, set[str]]:
+    """The folder of alignments and the names in it. Raises `UserError` where the run has no use for them."""
+    trained_with = getattr(ensemble.run.spec.data.options, "msa_dir", None) is not None
+    if folder is None:
+        if trained_with and ensemble.pipeline.validation_contexts is not None:
+            log.warning(
+                "the run was validated with alignments; without --msa-dir its thresholds are those of another input"
+            )
+        return None, set()
+    if not ensemble.pipeline.backbone.supports_context:
+        label = ensemble.run.spec.backbone.label
+        raise UserError(f"--msa-dir: the run's backbone ({label}) reads no alignments; leave --msa-dir out")
+    if ensemble.pipeline.validation_contexts is None:
+        raise UserError("--msa-dir: the run was validated without alignments (msa.contexts_in_validation is false)")
+    if not folder.is_dir():
+        raise UserError(f"--msa-dir {folder}: there is no such folder")
+    return folder, {entry.name for entry in folder.iterdir()}
+
+
+# ----------------------------------------------------------------------------------------- structure
+
+
+def _colours(options: PredictOptions) -> _Colours | None:
+    """The structure, with the sequences that belong to its chains found before anything is computed."""
+    if options.structure is None:
+        if options.source is None:
+            raise UserError("name an input: a FASTA file, '-' for standard input, or --structure alone")
+        return None
+    if options.source == STDIN:
+        raise UserError("--structure needs the sequences in a file, not on standard input: they are read twice")
+    structure = read_structure(options.structure)
+    if options.source is None:
+        return _Colours(structure, _matches(structure, structure.records()))
+    records = read_fasta(options.source, lambda _: None, options.rare_to_x)
+    return _Colours(structure, _matches(structure, records))
+
+
+def _matches(structure: Structure, records: Iterable[ResidueRecord]) -> list[Match]:
+    """For every chain that has one, the record it fits best. Raises `DataError` where no chain has one."""
+    best: dict[str, Match] = {}
+    nearest, nearest_id = 0.0, "none"
+    for record in records:
+        for chain in structure.chains:
+            match = align(record, chain)
+            if match is not None and (chain.name not in best or match.identical > best[chain.name].identical):
+                best[chain.name] = match
+        if not best and (share := best_identity(record, structure)) > nearest:
+            nearest, nearest_id = share, record.id
+    if not best:
+        names = ", ".join(f"{chain.name} ({len(chain.sequence)} residues)" for chain in structure.chains)
+        raise DataError(
+            f"{structure.path}: the structure has another sequence: no chain ({names}) fits a record of the input; the "
+            f"nearest is {nearest_id} with {nearest:.0%} identical residues, 90% are needed"
+        )
+    return [best[chain.name] for chain in structure.chains if chain.name in best]
+
+
+class _Colours:
+    """Collects the predictions of a structure's chains, and writes the coloured copies."""
+
+    def __init__(self, structure: Structure, matches: Sequence[Match]) -> None:
+        self.structure, self.matches = structure, matches
+        self.wanted = {match.record.id for match in matches}
+        self.columns: dict[str, Mapping[str, IonColumns]] = {}
+
+    def take(self, record: ResidueRecord, columns: Mapping[str, IonColumns]) -> None:
+        """Keep the columns of a record that belongs to a chain."""
+        if record.id in self.wanted:
+            self.columns[record.id] = columns
+
+    def write(self, target: Path, run: FinishedRun) -> list[Path]:
+        """A copy and two scripts for each ion, beside the table. Raises `DataError`."""
+        stem = self.structure.path.name.removesuffix(".gz").rsplit(".", 1)[0]
+        folder = Path() if target == STDOUT else target.parent
+        files: list[Path] = []
+        for ion in next(iter(self.columns.values()), {}):
+            values, calls = self._values(ion)
+            copy = folder / f"{stem}_{re.sub(r'[^A-Za-z0-9._-]+', '-', ion)}.{self.structure.kind}"
+            if copy.resolve() == self.structure.path.resolve():
+                raise UserError(f"{copy} is the structure itself; write the results to another folder with -o")
+            write_coloured(self.structure, copy, values)
+            title = f"{ion} binding predicted by {run.files.run_id}; called at {run.thresholds[ion]:.4g} and above"
+            files += [copy, *write_scripts(copy, calls, title)]
+        return files
+
+    def _values(self, ion: str) -> tuple[dict[ResidueKey, float], list[ResidueKey]]:
+        """The probability of every residue that has one, and the residues that are called."""
+        values: dict[ResidueKey, float] = {}
+        calls: list[ResidueKey] = []
+        for match in self.matches:
+            if match.record.id not in self.columns:
+                continue
+            of = self.columns[match.record.id][ion]
+            for keys, at in zip(match.chain.keys, match.position_L, strict=True):
+                if at >= 0:
+                    values |= dict.fromkeys(keys, float(of.probability[at]))
+                    calls += keys if of.call[at] else []
+        return values, calls
+
+    def remarks(self) -> list[str]:
+        """How well the chains fit, for people."""
+        lines = []
+        for match in self.matches:
+            lines.append(f"chain {match.chain.name}: {match.identical} residues of {match.record.id}")
+            lines += [f"chain {match.chain.name}: {remark}" for remark in match.remarks()]
+        matched = {match.chain.name for match in self.matches}
+        if left := [chain.name for chain in self.structure.chains if chain.name not in matched]:
+            lines.append(f"chain {', '.join(left)}: no sequence of the input, no probabilities")
+        return lines

@@ -1,0 +1,230 @@
+"""Predictions as files: CSV, TSV and Parquet with a row per residue and ion, JSON with an object per chain.
+
+    protein      chain id
+    position     1 for the first residue of the sequence
+    amino_acid   one letter
+    ion
+    probability  mean over the folds
+    spread       standard deviation over the folds
+    calibrated   the calibrated probability; empty for a run without calibration
+    call         1 where the probability is at or above the run's threshold for the ion, else 0
+
+A file is written beside its place and moved there when it is whole; standard output ("-") is written as it comes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol, cast
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from pyarrow import csv, parquet
+
+from e1bind.errors import UserError
+from e1bind.inference.runs import FinishedRun
+from e1bind.inference.stream import Prediction
+
+Format = Literal["csv", "tsv", "parquet", "json"]
+FORMATS: tuple[Format, ...] = ("csv", "tsv", "parquet", "json")
+STDOUT = Path("-")
+SCHEMA = pa.schema(
+    [
+        pa.field("protein", pa.string(), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("amino_acid", pa.string(), nullable=False),
+        pa.field("ion", pa.string(), nullable=False),
+        pa.field("probability", pa.float32(), nullable=False),
+        pa.field("spread", pa.float32(), nullable=False),
+        pa.field("calibrated", pa.float32()),
+        pa.field("call", pa.int8(), nullable=False),
+    ]
+)
+ROWS = 65_536
+"""Rows that are collected before they are written; also the size of Parquet's row groups."""
+
+
+@dataclass(frozen=True, eq=False)
+class IonColumns:
+    """One ion's predictions of one chain, [L] each; `calibrated` is None for a run without calibration."""
+
+    probability: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    calibrated: NDArray[np.float32] | None
+    call: NDArray[np.int8]
+
+
+def columns_of(prediction: Prediction, run: FinishedRun, ion: str) -> IonColumns:
+    """What the files say of a chain and an ion. The call is made before anything is rounded to float32."""
+    mean = prediction.mean(ion)
+    calibration = run.calibrations.get(ion)
+    return IonColumns(
+        probability=mean.astype(np.float32),
+        spread=prediction.spread(ion).astype(np.float32),
+        calibrated=None if calibration is None else calibration.apply(mean).astype(np.float32),
+        call=(mean >= run.thresholds[ion]).astype(np.int8),
+    )
+
+
+class Writer(Protocol):
+    """Takes chain after chain."""
+
+    def write(self, prediction: Prediction, columns: Mapping[str, IonColumns]) -> None:
+        """Add a chain with its columns by ion."""
+        ...
+
+
+def format_of(path: Path, wanted: str | None) -> Format:
+    """The format asked for, else that of the name's ending, else (no ending, "-") CSV. Raises `UserError`."""
+    suffixes = [s.lower() for s in path.suffixes]
+    ending = next((s for s in reversed(suffixes) if s != ".gz"), "").removeprefix(".")
+    named = next((f for f in FORMATS if f == (wanted or ending)), None)
+    if named is not None:
+        return named
+    if wanted is not None:
+        raise UserError(f"--format {wanted}: there is no such format; use one of {', '.join(FORMATS)}")
+    if not ending:
+        return "csv"
+    raise UserError(f"{path}: '.{ending}' is no known ending; use one of {', '.join(FORMATS)}, or say --format")
+
+
+@contextmanager
+def open_table(path: Path, kind: Format, run: FinishedRun) -> Iterator[Writer]:
+    """A writer to `path`, which gets the file when all went well, and is left as it was otherwise."""
+    if kind == "parquet" and (path == STDOUT or path.suffix.lower() == ".gz"):
+        raise UserError(
+            "Parquet is compressed already and cannot be written to standard output; name a .parquet file"
+        )
+    with _sink(path) as sink, ExitStack() as stack:
+        if kind == "json":
+            yield stack.enter_context(_json_writer(sink, run))
+            return
+        writer = _Rows(_batch_writer(sink, kind))
+        yield writer
+        writer.close()
+
+
+class _Rows:
+    """Collects rows and writes them as record batches."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+        self.batches: list[pa.RecordBatch] = []
+
+    def write(self, prediction: Prediction, columns: Mapping[str, IonColumns]) -> None:
+        record = prediction.record
+        length = len(record)
+        for ion, of in columns.items():
+            values = [
+                pa.repeat(record.id, length),
+                np.arange(1, length + 1, dtype=np.int32),
+                pa.array(list(record.sequence)),
+                pa.repeat(ion, length),
+                of.probability,
+                of.spread,
+                pa.nulls(length, pa.float32()) if of.calibrated is None else of.calibrated,
+                of.call,
+            ]
+            self.batches.append(pa.record_batch([pa.array(v) for v in values], schema=SCHEMA))
+        if sum(batch.num_rows for batch in self.batches) >= ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.batches:
+            self.target.write_table(pa.Table.from_batches(self.batches).combine_chunks())
+            self.batches = []
+
+    def close(self) -> None:
+        self._flush()
+        self.target.close()
+
+
+def _batch_writer(sink: IO[bytes], kind: Format) -> Any:
+    if kind == "parquet":
+        return parquet.ParquetWriter(sink, SCHEMA, compression="zstd")
+    delimiter = "," if kind == "csv" else "\t"
+    options = csv.WriteOptions(delimiter=delimiter, quoting_style="needed", quoting_header="none")
+    return csv.CSVWriter(sink, SCHEMA, write_options=options)
+
+
+class _Json:
+    """An object per chain, one to a line, in an array that is written as it grows."""
+
+    def __init__(self, sink: IO[bytes], run: FinishedRun) -> None:
+        self.sink, self.run = sink, run
+        self.separator = ""
+
+    def write(self, prediction: Prediction, columns: Mapping[str, IonColumns]) -> None:
+        record = prediction.record
+        ions = {ion: self._ion(of) for ion, of in columns.items()}
+        entry = {"protein": record.id, "length": len(record), "sequence": record.sequence, "ions": ions}
+        self.sink.write(f"{self.separator}\n{json.dumps(entry)}".encode())
+        self.separator = ","
+
+    def _ion(self, of: IonColumns) -> dict[str, Any]:
+        return {
+            "probability": _short(of.probability),
+            "spread": _short(of.spread),
+            "calibrated": None if of.calibrated is None else _short(of.calibrated),
+            "called": (np.flatnonzero(of.call) + 1).tolist(),
+        }
+
+
+@contextmanager
+def _json_writer(sink: IO[bytes], run: FinishedRun) -> Iterator[_Json]:
+    head = {"run": run.files.run_id, "folds": len(run.folds), "thresholds": dict(run.thresholds)}
+    sink.write((json.dumps(head)[:-1] + ', "proteins": [').encode())
+    yield _Json(sink, run)
+    sink.write(b"\n]}\n")
+
+
+def _short(values: NDArray[np.float32]) -> list[float]:
+    """As few digits as tell a float32 from its neighbours."""
+    return [float(str(value)) for value in values]
+
+
+@contextmanager
+def _sink(path: Path) -> Iterator[IO[bytes]]:
+    """Bytes for `path`: a temporary file beside it, synced and renamed at the end; or standard output."""
+    if path == STDOUT:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with _opened(temporary, path) as file:
+            if path.suffix.lower() == ".gz":
+                with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+                    yield cast(IO[bytes], packed)
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _opened(temporary: Path, path: Path) -> IO[bytes]:
+    """Open the temporary file of `path`. Raises `UserError` where that cannot be."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name the file to write")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return temporary.open("wb")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small text file atomically. Raises `UserError`."""
+    with _sink(path) as sink:
+        sink.write(text.encode())
