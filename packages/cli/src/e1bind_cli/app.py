@@ -14,6 +14,7 @@ from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
+from e1bind_cli.predict import predict
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
 from e1bind_cli.train import collect, train
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, collect, validate, list_plugins, describe, schema, show, init):
+for command in (train, collect, predict, validate, list_plugins, describe, schema, show, init):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,13 +10,13 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta3 import with_msa
 from e1bind.engine.events import log
 from e1bind.errors import DataError, UserError
-from e1bind.inference.colouring import write_coloured, write_scripts
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
+from e1bind.inference.painting import Painter, match_chains
 from e1bind.inference.runs import FinishedRun, open_run
 from e1bind.inference.stream import MAX_TOKENS, predict_stream
-from e1bind.inference.structure import Match, ResidueKey, Structure, align, best_identity, read_structure
-from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
+from e1bind.inference.structure import read_structure
+from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ Advance = Callable[[int], None]
 
 
 def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _: None) -> Outcome:
-    """Predict, write the table and the coloured structures. Raises `UserError`; the target is then left as it was."""
+    """Predict; write the table and the coloured structures. Raises `UserError` and leaves the target as it was."""
     run = open_run(run_dir, options.checkpoint)
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
@@ -101,7 +100,7 @@ def chosen_ions(run: FinishedRun, wanted: Sequence[str]) -> list[str]:
 class _Records:
     """The records to predict, with their alignments; keeps count of those that are refused."""
 
-    def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: _Colours | None) -> None:
+    def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: Painter | None) -> None:
         self.options, self.colours = options, colours
         self.bad = self.aligned = self.read = 0
         self.folder, self.names = alignment_folder(ensemble, options.msa_dir)
@@ -156,10 +155,7 @@ def alignment_folder(ensemble: Ensemble, folder: Path | None) -> tuple[Path | No
     return folder, {entry.name for entry in folder.iterdir()}
 
 
-# ----------------------------------------------------------------------------------------- structure
-
-
-def _colours(options: PredictOptions) -> _Colours | None:
+def _colours(options: PredictOptions) -> Painter | None:
     """The structure, with the sequences that belong to its chains found before anything is computed."""
     if options.structure is None:
         if options.source is None:
@@ -169,80 +165,6 @@ def _colours(options: PredictOptions) -> _Colours | None:
         raise UserError("--structure needs the sequences in a file, not on standard input: they are read twice")
     structure = read_structure(options.structure)
     if options.source is None:
-        return _Colours(structure, _matches(structure, structure.records()))
+        return Painter(structure, match_chains(structure, structure.records()))
     records = read_fasta(options.source, lambda _: None, options.rare_to_x)
-    return _Colours(structure, _matches(structure, records))
-
-
-def _matches(structure: Structure, records: Iterable[ResidueRecord]) -> list[Match]:
-    """For every chain that has one, the record it fits best. Raises `DataError` where no chain has one."""
-    best: dict[str, Match] = {}
-    nearest, nearest_id = 0.0, "none"
-    for record in records:
-        for chain in structure.chains:
-            match = align(record, chain)
-            if match is not None and (chain.name not in best or match.identical > best[chain.name].identical):
-                best[chain.name] = match
-        if not best and (share := best_identity(record, structure)) > nearest:
-            nearest, nearest_id = share, record.id
-    if not best:
-        names = ", ".join(f"{chain.name} ({len(chain.sequence)} residues)" for chain in structure.chains)
-        raise DataError(
-            f"{structure.path}: the structure has another sequence: no chain ({names}) fits a record of the input; the "
-            f"nearest is {nearest_id} with {nearest:.0%} identical residues, 90% are needed"
-        )
-    return [best[chain.name] for chain in structure.chains if chain.name in best]
-
-
-class _Colours:
-    """Collects the predictions of a structure's chains, and writes the coloured copies."""
-
-    def __init__(self, structure: Structure, matches: Sequence[Match]) -> None:
-        self.structure, self.matches = structure, matches
-        self.wanted = {match.record.id for match in matches}
-        self.columns: dict[str, Mapping[str, IonColumns]] = {}
-
-    def take(self, record: ResidueRecord, columns: Mapping[str, IonColumns]) -> None:
-        """Keep the columns of a record that belongs to a chain."""
-        if record.id in self.wanted:
-            self.columns[record.id] = columns
-
-    def write(self, target: Path, run: FinishedRun) -> list[Path]:
-        """A copy and two scripts for each ion, beside the table. Raises `DataError`."""
-        stem = self.structure.path.name.removesuffix(".gz").rsplit(".", 1)[0]
-        folder = Path() if target == STDOUT else target.parent
-        files: list[Path] = []
-        for ion in next(iter(self.columns.values()), {}):
-            values, calls = self._values(ion)
-            copy = folder / f"{stem}_{re.sub(r'[^A-Za-z0-9._-]+', '-', ion)}.{self.structure.kind}"
-            if copy.resolve() == self.structure.path.resolve():
-                raise UserError(f"{copy} is the structure itself; write the results to another folder with -o")
-            write_coloured(self.structure, copy, values)
-            title = f"{ion} binding predicted by {run.files.run_id}; called at {run.thresholds[ion]:.4g} and above"
-            files += [copy, *write_scripts(copy, calls, title)]
-        return files
-
-    def _values(self, ion: str) -> tuple[dict[ResidueKey, float], list[ResidueKey]]:
-        """The probability of every residue that has one, and the residues that are called."""
-        values: dict[ResidueKey, float] = {}
-        calls: list[ResidueKey] = []
-        for match in self.matches:
-            if match.record.id not in self.columns:
-                continue
-            of = self.columns[match.record.id][ion]
-            for keys, at in zip(match.chain.keys, match.position_L, strict=True):
-                if at >= 0:
-                    values |= dict.fromkeys(keys, float(of.probability[at]))
-                    calls += keys if of.call[at] else []
-        return values, calls
-
-    def remarks(self) -> list[str]:
-        """How well the chains fit, for people."""
-        lines = []
-        for match in self.matches:
-            lines.append(f"chain {match.chain.name}: {match.identical} residues of {match.record.id}")
-            lines += [f"chain {match.chain.name}: {remark}" for remark in match.remarks()]
-        matched = {match.chain.name for match in self.matches}
-        if left := [chain.name for chain in self.structure.chains if chain.name not in matched]:
-            lines.append(f"chain {', '.join(left)}: no sequence of the input, no probabilities")
-        return lines
+    return Painter(structure, match_chains(structure, records))

@@ -1,0 +1,106 @@
+"""`e1bind predict`: probabilities of binding for every residue of new chains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from e1bind_cli.console import err
+from e1bind_cli.inference_arguments import (
+    Checkpoint,
+    Device,
+    Ions,
+    MaxTokens,
+    MsaDir,
+    Run,
+    Threads,
+    chains_bar,
+    set_threads,
+)
+
+if TYPE_CHECKING:
+    from e1bind.inference.predict import Outcome
+
+EXIT_INCOMPLETE = 3
+"""Done, but records were left out."""
+
+Input = Annotated[
+    Path | None,
+    typer.Argument(metavar="INPUT", help="FASTA, plain or gzip; - is standard input.", show_default=False),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Table to write; - is standard output.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="csv, tsv, parquet or json.", show_default="the ending of FILE, or csv"),
+]
+StructureFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also write a copy of this .cif or .pdb with probabilities as B factors, and scripts that colour it. "
+        "Without INPUT its chains are predicted.",
+        show_default=False,
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad record instead of leaving it out.")]
+RareToX = Annotated[bool, typer.Option("--rare-to-x", help="Read B, J, O, U and Z as X.")]
+
+
+def predict(
+    run: Run,
+    source: Input = None,
+    output: Output = Path("-"),
+    table_format: Format = None,
+    ions: Ions = None,
+    msa_dir: MsaDir = None,
+    structure: StructureFile = None,
+    strict: Strict = False,
+    rare_to_x: RareToX = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = None,
+) -> None:
+    """Score every residue of new chains with all folds of a run; exit code 3 if records were left out."""
+    from e1bind.inference.fasta import count_records
+    from e1bind.inference.predict import MAX_TOKENS, PredictOptions
+    from e1bind.inference.predict import predict as work
+    from e1bind_cli.train import log_to_terminal
+
+    log_to_terminal(main=True)
+    set_threads(threads)
+    options = PredictOptions(
+        source=source,
+        target=output,
+        format=table_format,
+        ions=tuple(ions or ()),
+        msa_dir=msa_dir,
+        structure=structure,
+        strict=strict,
+        rare_to_x=rare_to_x,
+        device=device,
+        max_tokens=max_tokens or MAX_TOKENS,
+        checkpoint=checkpoint,
+    )
+    total = count_records(source) if source is not None and err.is_terminal else None
+    with chains_bar(total) as advance:
+        outcome = work(run, options, advance)
+    _say(outcome)
+    if outcome.bad:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _say(outcome: Outcome) -> None:
+    """What was done, on standard error: standard output may be the table."""
+    for remark in outcome.remarks:
+        err.print(remark, markup=False, soft_wrap=True)
+    calls = ", ".join(f"{count:,} called for {ion}" for ion, count in outcome.calls.items())
+    err.print(f"{outcome.chains:,} chains, {outcome.residues:,} residues; {calls}", markup=False, soft_wrap=True)
+    for file in outcome.files:
+        err.print(f"wrote {file}", markup=False, soft_wrap=True)
+    if outcome.bad:
+        err.print(f"{outcome.bad:,} records were left out, see above", style="bold red", markup=False)
