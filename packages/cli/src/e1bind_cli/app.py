@@ -12,6 +12,7 @@ from e1bind import __version__
 from e1bind.errors import UserError
 from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
+from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.predict import predict
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, collect, predict, validate, list_plugins, describe, schema, show, init):
+for command in (train, collect, evaluate, predict, validate, list_plugins, describe, schema, show, init):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +12,15 @@ from e1bind.engine.events import Listener
 from e1bind.engine.fold_files import FoldResult
 from e1bind.engine.oof import Table
 from e1bind.engine.rundir import RunDir
+from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult, labelled, table_of
+from e1bind.inference.evaluate import evaluate as _evaluate
+from e1bind.inference.evaluation_files import evaluation_folder, write_evaluation
+from e1bind.inference.predict import Advance
+from e1bind.inference.stream import Prediction
+from e1bind.metrics.curves import Auprc
+from e1bind.metrics.options import NoOptions
 from e1bind.metrics.thresholds import Threshold
+from e1bind.report.evaluation import Bar, evaluation_figures
 from e1bind.report.run import draw_fold, draw_run
 from e1bind.spec import RunSpec, read_resolved
 
@@ -50,3 +59,32 @@ def _draw(run: Path, results: Sequence[FoldResult], table: Table, thresholds: Ma
     for result in results:
         draw_fold(run / f"fold_{result.fold}" / "plots", result.rows, table, result.fold, thresholds)
     draw_run(run, table, thresholds)
+
+
+def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> tuple[Evaluation, Path]:
+    """Evaluate a finished run on test chains; the result, and the folder of its tables and figures."""
+    evaluation = _evaluate(run, options, advance)
+    folder = evaluation_folder(evaluation.run, options)
+    write_evaluation(evaluation, folder)
+    table = table_of(evaluation)
+    for result in evaluation.ions:
+        oof = evaluation.run.summary["oof"][result.ion]["metrics"]
+        bars = [
+            Bar(name, found.value, found.low, found.high, math.nan if oof.get(name) is None else oof[name])
+            for name, found in result.metrics.items()
+        ]
+        threshold = {"threshold": result.threshold, "method": evaluation.run.spec.metrics.threshold_method}
+        calibration = evaluation.run.calibrations.get(result.ion)
+        evaluation_figures(table, result.ion, folder, threshold, bars, _examples(result), calibration)
+    return evaluation, folder
+
+
+def _examples(result: IonResult) -> dict[str, str]:
+    """The chains with the best, the median and the worst average precision."""
+    scored = sorted((a, p.record.id) for p in result.predictions if not math.isnan(a := _auprc(p, result)))
+    places = {"best": len(scored) - 1, "median": len(scored) // 2, "worst": 0}
+    return {scored[place][1]: rank for rank, place in places.items() if scored}
+
+
+def _auprc(prediction: Prediction, result: IonResult) -> float:
+    return Auprc(NoOptions())(labelled([prediction], result.ion, result.threshold)).value

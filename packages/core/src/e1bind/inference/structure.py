@@ -25,8 +25,9 @@ MIN_ALIGNED = 20
 """A shorter chain or sequence must stand in the other letter for letter: so few residues align by chance."""
 BROKEN = 2.5
 """Angstrom from C to the next N above which the chain is broken; a peptide bond has 1.33."""
-OPEN_INSIDE = -2
-"""Score of opening a gap between bonded residues; matches score 1, mismatches and residues of a gap -1."""
+OPEN_INSIDE = -20
+"""Score of opening a gap between bonded residues; matches score 1, mismatches and residues of a gap -1. With less
+a short chain scatters over a long sequence and finds most of its residues in it by chance."""
 MAX_SHOWN = 10
 
 ResidueKey = tuple[str, str, str]

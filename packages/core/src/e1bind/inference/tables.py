@@ -14,7 +14,9 @@ A file is written beside its place and moved there when it is whole; standard ou
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import json
 import os
 import sys
@@ -27,7 +29,7 @@ from typing import IO, Any, Literal, Protocol, cast
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
+from pyarrow import parquet
 
 from e1bind.errors import UserError
 from e1bind.inference.runs import FinishedRun
@@ -150,9 +152,23 @@ class _Rows:
 def _batch_writer(sink: IO[bytes], kind: Format) -> Any:
     if kind == "parquet":
         return parquet.ParquetWriter(sink, SCHEMA, compression="zstd")
-    delimiter = "," if kind == "csv" else "\t"
-    options = csv.WriteOptions(delimiter=delimiter, quoting_style="needed", quoting_header="none")
-    return csv.CSVWriter(sink, SCHEMA, write_options=options)
+    return _Text(sink, "," if kind == "csv" else "\t")
+
+
+class _Text:
+    """Tables as delimited text; floats with as few digits as tell a float32 from its neighbours."""
+
+    def __init__(self, sink: IO[bytes], delimiter: str) -> None:
+        self.file = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
+        self.rows = csv.writer(self.file, delimiter=delimiter, lineterminator="\n")
+        self.rows.writerow(SCHEMA.names)
+
+    def write_table(self, table: pa.Table) -> None:
+        # Arrow writes a null as None, which becomes an empty cell.
+        self.rows.writerows(zip(*(column.cast(pa.string()).to_pylist() for column in table.columns), strict=True))
+
+    def close(self) -> None:
+        self.file.detach()  # flushes, and leaves the sink open
 
 
 class _Json:

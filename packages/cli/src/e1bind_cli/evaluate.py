@@ -1,0 +1,104 @@
+"""`e1bind evaluate`: how good a finished run is on labelled chains it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+
+from e1bind_cli.console import err, out
+from e1bind_cli.inference_arguments import (
+    Checkpoint,
+    Device,
+    Ions,
+    MaxTokens,
+    MsaDir,
+    Run,
+    Threads,
+    chains_bar,
+    set_threads,
+)
+
+if TYPE_CHECKING:
+    from e1bind.inference.evaluate import Evaluation
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Labelled chains, in the format the run was trained on; {ion} stands for each ion.",
+        show_default="the test file of the spec",
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help="Results.", show_default="RUN/evaluation_NAME"),
+]
+Resamples = Annotated[int, typer.Option(min=20, help="Draws of proteins for the intervals.")]
+
+
+def evaluate(
+    run: Run,
+    data: Data = None,
+    output: Output = None,
+    ions: Ions = None,
+    msa_dir: MsaDir = None,
+    resamples: Resamples = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
+    device: Device = "auto",
+    threads: Threads = None,
+    max_tokens: MaxTokens = None,
+    checkpoint: Checkpoint = None,
+) -> None:
+    """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
+    from e1bind import workflow
+    from e1bind.inference.evaluate import EvaluateOptions
+    from e1bind.inference.stream import MAX_TOKENS
+    from e1bind_cli.train import log_to_terminal
+
+    log_to_terminal(main=True)
+    set_threads(threads)
+    options = EvaluateOptions(
+        data=data,
+        target=output,
+        ions=tuple(ions or ()),
+        msa_dir=msa_dir,
+        resamples=resamples,
+        seed=seed,
+        device=device,
+        max_tokens=max_tokens or MAX_TOKENS,
+        checkpoint=checkpoint,
+    )
+    with chains_bar(None) as advance:
+        evaluation, folder = workflow.evaluate(run, options, advance)
+    _say(evaluation)
+    err.print(f"wrote tables and figures into {folder}", markup=False, soft_wrap=True)
+
+
+def _say(evaluation: Evaluation) -> None:
+    for result in evaluation.ions:
+        counts = result.counts
+        sites, residues = counts.tp + counts.fn, counts.tp + counts.fp + counts.fn + counts.tn
+        out.print(
+            f"{result.ion}: {len(result.predictions)} chains, {residues:,} residues, {sites} binding; "
+            f"calls from {result.threshold:.4g} on",
+            markup=False,
+        )
+        table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+        for column in ("metric", "test", "95 % interval", "out-of-fold"):
+            table.add_column(column, justify="left" if column == "metric" else "right")
+        oof = evaluation.run.summary["oof"][result.ion]["metrics"]
+        for name, found in result.metrics.items():
+            interval = f"{_figure(found.low)} to {_figure(found.high)}" if found.low == found.low else "-"
+            table.add_row(name, _figure(found.value), interval, _figure(oof.get(name)))
+        out.print(table)
+        for name, found in result.metrics.items():
+            if found.reason:
+                out.print(f"{name}: {found.reason}", markup=False)
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.3f}"
