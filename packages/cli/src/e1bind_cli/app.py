@@ -10,12 +10,14 @@ from rich.text import Text
 
 from e1bind import __version__
 from e1bind.errors import UserError
+from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
 from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.predict import predict
+from e1bind_cli.report import report
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
 from e1bind_cli.train import collect, train
@@ -30,7 +32,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, collect, evaluate, predict, validate, list_plugins, describe, schema, show, init):
+for command in (
+    train,
+    collect,
+    evaluate,
+    predict,
+    compare,
+    report,
+    validate,
+    list_plugins,
+    describe,
+    schema,
+    show,
+    init,
+):
     app.command(command.__name__.replace("_", "-"))(command)
 
 

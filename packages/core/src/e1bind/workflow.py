@@ -12,6 +12,9 @@ from e1bind.engine.events import Listener
 from e1bind.engine.fold_files import FoldResult
 from e1bind.engine.oof import Table
 from e1bind.engine.rundir import RunDir
+from e1bind.inference.compare import Comparison
+from e1bind.inference.compare import compare as _compare
+from e1bind.inference.comparison_files import write_comparison
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult, labelled, table_of
 from e1bind.inference.evaluate import evaluate as _evaluate
 from e1bind.inference.evaluation_files import evaluation_folder, write_evaluation
@@ -20,7 +23,9 @@ from e1bind.inference.stream import Prediction
 from e1bind.metrics.curves import Auprc
 from e1bind.metrics.options import NoOptions
 from e1bind.metrics.thresholds import Threshold
+from e1bind.report.comparison import plot_comparison
 from e1bind.report.evaluation import Bar, evaluation_figures
+from e1bind.report.gallery import file_part
 from e1bind.report.run import draw_fold, draw_run
 from e1bind.spec import RunSpec, read_resolved
 
@@ -88,3 +93,12 @@ def _examples(result: IonResult) -> dict[str, str]:
 
 def _auprc(prediction: Prediction, result: IonResult) -> float:
     return Auprc(NoOptions())(labelled([prediction], result.ion, result.threshold)).value
+
+
+def compare(runs: Sequence[Path], folder: Path) -> Comparison:
+    """Put finished runs side by side: tables and a figure for each ion in `folder`. Raises `UserError`."""
+    comparison = _compare(runs)
+    write_comparison(comparison, folder)
+    for ion, metrics in comparison.figures.items():
+        plot_comparison(comparison.names, metrics, folder / f"comparison_{file_part(ion)}.png", f"{ion}, by run")
+    return comparison

@@ -92,10 +92,10 @@ def _ion(result: IonResult) -> dict[str, Any]:
     }
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """A CSV of rows that share their keys; NaN and None are empty cells."""
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], head: Sequence[str] = ()) -> None:
+    """A CSV of rows that share their keys (`head`, where there may be no row); NaN and None are empty cells."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(buffer, head or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(plain(row) for row in rows)
     write_text(path, buffer.getvalue())

@@ -1,0 +1,13 @@
+"""`e1bind report`: the page of a finished run, drawn anew."""
+
+from __future__ import annotations
+
+from e1bind_cli.console import err
+from e1bind_cli.inference_arguments import Run
+
+
+def report(run: Run) -> None:
+    """Draw the figures and report.html of a finished run again."""
+    from e1bind.report.html import write_report
+
+    err.print(f"wrote {write_report(run)}", markup=False, soft_wrap=True)
