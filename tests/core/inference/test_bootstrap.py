@@ -1,0 +1,107 @@
+"""Intervals over proteins, against a resampling written out in loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from e1bind.contracts import MetricInputs, MetricOutput
+from e1bind.inference.bootstrap import intervals, resample
+from e1bind.metrics.curves import Auprc
+from e1bind.metrics.decisions import F1
+from e1bind.metrics.options import DecisionOptions, NoOptions
+from e1bind.metrics.per_protein import AuprcPerProtein
+
+
+def scored(proteins: int = 12, seed: int = 0) -> MetricInputs:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(5, 40, proteins)
+    protein = np.repeat(np.arange(proteins), lengths)
+    labels = (rng.random(protein.size) < 0.15).astype(np.int8)
+    probabilities = np.round(np.clip(0.3 * labels + rng.random(protein.size) * 0.7, 0, 1), 2)
+    order = rng.permutation(protein.size)
+    return MetricInputs(probabilities[order], labels[order], protein[order], 0.5)
+
+
+def slow_resample(inputs: MetricInputs, times) -> MetricInputs:
+    parts, ids = [], []
+    for protein, count in enumerate(times):
+        for _ in range(count):
+            rows = np.flatnonzero(inputs.protein == protein)
+            parts.append(rows)
+            ids.append(np.full(rows.size, len(ids)))
+    rows, protein = np.concatenate(parts), np.concatenate(ids)
+    return MetricInputs(inputs.probabilities[rows], inputs.labels[rows], protein, inputs.threshold)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [Auprc(NoOptions()), F1(DecisionOptions()), AuprcPerProtein(NoOptions())],
+    ids=lambda m: type(m).__name__,
+)
+def test_a_resample_measures_as_one_put_together_by_hand(metric):
+    inputs, rng = scored(), np.random.default_rng(3)
+    for _ in range(5):
+        times = rng.multinomial(12, np.full(12, 1 / 12))
+        fast, slow = resample(inputs, times), slow_resample(inputs, times)
+        assert np.bincount(fast.protein).tolist() == np.bincount(slow.protein).tolist()
+        assert metric(fast).value == pytest.approx(metric(slow).value, abs=1e-12)
+
+
+def test_the_interval_holds_the_value_and_is_that_of_the_percentiles():
+    inputs = scored()
+    found = intervals({"auprc": Auprc(NoOptions())}, inputs, 200, seed=4)["auprc"]
+    rng = np.random.default_rng(4)
+    draws = [rng.multinomial(12, np.full(12, 1 / 12)) for _ in range(200)]
+    values = [Auprc(NoOptions())(slow_resample(inputs, times)).value for times in draws]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-9)
+    assert found.low < found.value < found.high
+    assert found == intervals({"auprc": Auprc(NoOptions())}, inputs, 200, seed=4)["auprc"]
+
+
+def test_more_proteins_give_narrower_intervals():
+    few, many = (intervals({"m": Auprc(NoOptions())}, scored(n), 200)["m"] for n in (10, 160))
+    assert many.high - many.low < 0.6 * (few.high - few.low)
+
+
+def test_one_class_gives_nan_with_the_reason():
+    inputs = scored()
+    empty = MetricInputs(inputs.probabilities, np.zeros_like(inputs.labels), inputs.protein, 0.5)
+    found = intervals({"m": Auprc(NoOptions())}, empty, 20)["m"]
+    assert math.isnan(found.value)
+    assert math.isnan(found.low)
+    assert "none of the" in str(found.reason)
+
+
+def test_one_protein_has_no_interval():
+    inputs = scored(1)
+    labels = inputs.labels.copy()
+    labels[0] = 1 - labels[0]
+    labels[:2] = [0, 1]
+    found = intervals({"m": Auprc(NoOptions())}, MetricInputs(inputs.probabilities, labels, inputs.protein), 20)[
+        "m"
+    ]
+    assert not math.isnan(found.value)
+    assert math.isnan(found.high)
+    assert "one protein" in str(found.reason)
+
+
+def test_a_metric_that_is_mostly_undefined_has_no_interval():
+    class Odd:
+        higher_is_better = True
+
+        def __call__(self, inputs: MetricInputs) -> MetricOutput:
+            return MetricOutput(1.0 if (inputs.protein == 0).sum() == first else math.nan, "odd")
+
+    inputs = scored()
+    first = int((inputs.protein == 0).sum())
+    found = intervals({"odd": Odd()}, inputs, 50)["odd"]
+    assert math.isnan(found.low)
+    assert "undefined in" in str(found.reason)
+
+
+def test_no_residues_at_all():
+    nothing = MetricInputs(np.empty(0), np.empty(0, np.int8), np.empty(0, np.int64))
+    assert math.isnan(intervals({"m": Auprc(NoOptions())}, nothing, 20)["m"].value)
