@@ -108,7 +108,7 @@ def read_structure(path: Path) -> Structure:
     try:
         structure = gemmi.read_structure(str(path), format=form)
         structure.setup_entities()
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, IndexError, OSError) as error:
         raise DataError(f"{path}: cannot be read as a structure: {error}") from error
     chains = [chain for model in list(structure)[:1] for chain in map(_chain, model) if chain is not None]
     if not chains:

@@ -1,0 +1,180 @@
+"""Structures: chains, alignment, coloured copies. The models are made here, residue by residue."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from pathlib import Path
+
+import gemmi
+import numpy as np
+import pytest
+
+from e1bind.contracts import ResidueRecord
+from e1bind.errors import DataError
+from e1bind.inference.colouring import NOT_SCORED, write_coloured, write_scripts
+from e1bind.inference.structure import align, read_structure
+
+RNG = np.random.default_rng(1)
+SEQUENCE = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))
+OTHER = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))
+NAMES = {letter: gemmi.expand_one_letter(letter, gemmi.ResidueKind.AA) for letter in "ACDEFGHIKLMNPQRSTVWY"}
+
+
+def model(chains: dict[str, Sequence[tuple[str, str]]]) -> gemmi.Structure:
+    """Chains of (number, residue name); residues of consecutive numbers are bonded. A zinc ion and a water each."""
+    structure = gemmi.Structure()
+    structure.add_model(gemmi.Model(1))
+    for name, residues in chains.items():
+        chain = gemmi.Chain(name)
+        for number, residue_name in residues:
+            residue = gemmi.Residue()
+            residue.name, residue.seqid = residue_name, _number(number)
+            for atom_name, shift in (("N", 0.0), ("CA", 1.4), ("C", 2.5)):
+                atom = gemmi.Atom()
+                atom.name, atom.element, atom.b_iso = atom_name, gemmi.Element(atom_name[0]), 33.0
+                atom.pos = gemmi.Position(3.8 * residue.seqid.num + shift, 20.0 * ord(name[0]), 0)
+                residue.add_atom(atom)
+            chain.add_residue(residue)
+        for number, het, element in (("901", "ZN", "Zn"), ("902", "HOH", "O")):
+            residue = gemmi.Residue()
+            residue.name, residue.seqid, residue.het_flag = het, gemmi.SeqId(number), "H"
+            atom = gemmi.Atom()
+            atom.name, atom.element, atom.b_iso = element.upper(), gemmi.Element(element), 33.0
+            residue.add_atom(atom)
+            chain.add_residue(residue)
+        structure[0].add_chain(chain)
+    structure.setup_entities()
+    structure.assign_label_seq_id()
+    return structure
+
+
+def _number(text: str) -> gemmi.SeqId:
+    return gemmi.SeqId(int(text[:-1]), text[-1]) if text[-1].isalpha() else gemmi.SeqId(int(text), " ")
+
+
+def residues(sequence: str, first: int = 1) -> list[tuple[str, str]]:
+    return [(str(first + i), NAMES[letter]) for i, letter in enumerate(sequence)]
+
+
+def save(structure: gemmi.Structure, path: Path) -> Path:
+    if ".cif" in path.name:
+        text = structure.make_mmcif_document().as_string()
+    else:
+        text = "REMARK 999 KEPT AS IT IS\n" + structure.make_pdb_string()
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+@pytest.fixture(params=["m.cif", "m.pdb", "m.cif.gz", "m.pdb.gz"])
+def path(request, tmp_path) -> Path:
+    return tmp_path / request.param
+
+
+def factors(path: Path) -> dict[tuple[str, str, str], float]:
+    return {
+        (chain.name, str(residue.seqid), residue.name): atom.b_iso
+        for chain in gemmi.read_structure(str(path))[0]
+        for residue in chain
+        for atom in residue
+    }
+
+
+def test_chains_are_read_without_ions_and_water(path):
+    selenium = [*residues(SEQUENCE[:30]), ("31", "MSE"), ("31A", "GLY"), *residues(SEQUENCE[30:], 40)]
+    structure = read_structure(save(model({"A": selenium, "B": residues(OTHER, -3)}), path))
+    assert [chain.sequence for chain in structure.chains] == [SEQUENCE[:30] + "MG" + SEQUENCE[30:], OTHER]
+    assert [record.id for record in structure.records()] == ["m_A", "m_B"]
+    assert structure.chains[0].keys[31] == [("A", "31A", "GLY")]
+    assert structure.chains[1].keys[0][0][1] == "-3"
+    # Before the first residue, and where the numbers jump.
+    assert [i for i, broken in enumerate(structure.chains[0].broken) if broken][-1] == 32
+
+
+def test_the_copy_differs_in_b_factors_only(path, tmp_path):
+    structure = read_structure(save(model({"A": residues(SEQUENCE), "B": residues(OTHER)}), path))
+    chain = structure.chains[0]
+    values = {key: i / 100 for i, keys in enumerate(chain.keys) for key in keys}
+    copy = tmp_path / f"copy.{structure.kind}"
+    write_coloured(structure, copy, values)
+    found = factors(copy)
+    assert {key: found[key] for key in values} == pytest.approx(values, abs=1e-6)
+    assert {value for key, value in found.items() if key not in values} == {NOT_SCORED}
+    before, after = gemmi.read_structure(str(path)), gemmi.read_structure(str(copy))
+    assert [a.atom.pos.tolist() for a in before[0].all()] == [a.atom.pos.tolist() for a in after[0].all()]
+    if structure.kind == "pdb":
+        assert copy.read_text().startswith("REMARK 999 KEPT AS IT IS\n")
+
+
+def test_every_model_of_an_ensemble_is_coloured(tmp_path):
+    many = model({"A": residues(SEQUENCE)})
+    many.add_model(many[0].clone())
+    many.renumber_models()
+    structure = read_structure(save(many, tmp_path / "nmr.pdb"))
+    write_coloured(structure, tmp_path / "copy.pdb", {k: 0.25 for keys in structure.chains[0].keys for k in keys})
+    again = gemmi.read_structure(str(tmp_path / "copy.pdb"))
+    assert len(again) == 2
+    assert all(m["A"][5][0].b_iso == 0.25 for m in again)
+
+
+def chain_of(sequence: str, tmp_path: Path, gaps: slice = slice(0, 0)):
+    kept = [r for i, r in enumerate(residues(sequence)) if i not in range(gaps.start, gaps.stop)]
+    return read_structure(save(model({"A": kept}), tmp_path / "x.pdb")).chains[0]
+
+
+def test_a_loop_that_is_missing_leaves_every_other_residue_in_place(tmp_path):
+    chain = chain_of(SEQUENCE, tmp_path, slice(20, 33))
+    match = align(ResidueRecord("s", "MGSS" + SEQUENCE + "HHHHHH"), chain)
+    assert match is not None
+    assert match.position_L.tolist() == [4 + i for i in (*range(20), *range(33, 60))]
+    assert match.remarks() == ["23 residues of the sequence are not in the structure"]
+
+
+def test_the_residue_at_the_edge_of_a_loop_goes_to_its_own_side(tmp_path):
+    sequence = SEQUENCE[:20] + "KAAAAAK" + SEQUENCE[20:]
+    match = align(ResidueRecord("s", sequence), chain_of(sequence, tmp_path, slice(21, 27)))
+    assert match is not None
+    assert match.position_L.tolist() == [*range(21), *range(27, 67)]
+
+
+def test_a_mutant_is_placed_and_told(tmp_path):
+    mutant = SEQUENCE[:7] + ("A" if SEQUENCE[7] != "A" else "G") + SEQUENCE[8:]
+    match = align(ResidueRecord("s", mutant), chain_of(SEQUENCE, tmp_path))
+    assert match is not None
+    assert match.position_L.tolist() == list(range(60))
+    assert match.remarks() == [f"1 residues differ: {NAMES[SEQUENCE[7]]} 8 is {mutant[7]}8 in the sequence"]
+
+
+def test_residues_that_only_the_structure_has_get_no_place(tmp_path):
+    match = align(ResidueRecord("s", SEQUENCE), chain_of("GSHM" + SEQUENCE, tmp_path))
+    assert match is not None
+    assert match.position_L[:4].tolist() == [-1] * 4
+    assert "4 residues of the structure are not in the sequence" in match.remarks()[0]
+
+
+def test_another_sequence_does_not_fit_however_long(tmp_path):
+    chain = chain_of(SEQUENCE, tmp_path)
+    long = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 3000))
+    assert align(ResidueRecord("s", OTHER), chain) is None
+    assert align(ResidueRecord("s", long), chain) is None
+    assert align(ResidueRecord("s", "ACD"), chain) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.pdb", "hello\n"), ("a.cif", "hello\n"), ("a.txt", ""), ("a.cif", "")]
+)
+def test_what_is_no_structure_is_an_error(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError):
+        read_structure(tmp_path / name)
+    with pytest.raises(DataError):
+        read_structure(tmp_path / "none.pdb")
+
+
+def test_scripts_name_the_copy_and_the_called_residues(tmp_path):
+    calls = [("A", "-3", "HIS"), ("A", "45A", "HIS"), ("B", "7", "CYS")]
+    chimerax, pymol = write_scripts(tmp_path / "m_ZN.cif", calls, "title")
+    assert 'open "m_ZN.cif"' in chimerax.read_text()
+    assert "show /A:-3,45A/B:7 atoms" in chimerax.read_text()
+    assert r"(chain A and resi \-3+45A) or (chain B and resi 7)" in pymol.read_text()
+    assert 'load "m_ZN.cif"' in pymol.read_text()
