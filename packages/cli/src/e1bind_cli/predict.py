@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +25,7 @@ from e1bind_cli.inference_arguments import (
 if TYPE_CHECKING:
     from e1bind.inference.predict import Outcome
 
+EXIT_PIPE = 141
 EXIT_INCOMPLETE = 3
 """Done, but records were left out."""
 
@@ -87,8 +90,13 @@ def predict(
         checkpoint=checkpoint,
     )
     total = count_records(source) if source is not None and err.is_terminal else None
-    with chains_bar(total) as advance:
-        outcome = work(run, options, advance)
+    try:
+        with chains_bar(total) as advance:
+            outcome = work(run, options, advance)
+    except BrokenPipeError:
+        # Whoever read the table has read enough; what Python still holds for it must not go into the closed pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_PIPE) from None
     _say(outcome)
     if outcome.bad:
         raise typer.Exit(EXIT_INCOMPLETE)

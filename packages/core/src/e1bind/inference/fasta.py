@@ -97,7 +97,11 @@ def _open(path: Path) -> Iterator[Iterator[str]]:
         buffered = cast(io.BufferedReader, raw)
         packed = buffered.peek(2)[:2] == b"\x1f\x8b"
         binary = gzip.GzipFile(fileobj=buffered) if packed else buffered
-        yield iter(io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace"))
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace")
+        try:
+            yield iter(text)
+        finally:
+            text.detach()  # or it would close standard input
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{_called(path)}: damaged gzip file ({error}); copy or pack it again") from error
     except OSError as error:

@@ -159,16 +159,23 @@ class _Text:
     """Tables as delimited text; floats with as few digits as tell a float32 from its neighbours."""
 
     def __init__(self, sink: IO[bytes], delimiter: str) -> None:
-        self.file = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
-        self.rows = csv.writer(self.file, delimiter=delimiter, lineterminator="\n")
+        self.sink = sink
+        self.text = io.StringIO()
+        self.rows = csv.writer(self.text, delimiter=delimiter, lineterminator="\n")
         self.rows.writerow(SCHEMA.names)
 
     def write_table(self, table: pa.Table) -> None:
-        # Arrow writes a null as None, which becomes an empty cell.
+        # Arrow gives a null as None, which becomes an empty cell.
         self.rows.writerows(zip(*(column.cast(pa.string()).to_pylist() for column in table.columns), strict=True))
+        self._hand_on()
+
+    def _hand_on(self) -> None:
+        self.sink.write(self.text.getvalue().encode())
+        self.text.seek(0)
+        self.text.truncate()
 
     def close(self) -> None:
-        self.file.detach()  # flushes, and leaves the sink open
+        self._hand_on()
 
 
 class _Json:
