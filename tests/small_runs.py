@@ -58,3 +58,13 @@ def train_once(folder: Path, text: str, run_id: str | None = None, fold: int | N
 
 def draw_nothing(*_: object) -> None:
     """In place of the report, which has tests of its own."""
+
+
+RESULTS = ("oof_preds.npz", "metrics.jsonl", "summary.csv", "global_thresholds.yaml")
+
+
+def results_of(run: Path) -> dict[str, bytes]:
+    """Everything that must not depend on when, where and how often a run was begun."""
+    names = [*RESULTS, *(f"fold_{k}/{n}" for k in (1, 2) for n in ("metrics.jsonl", "oof_preds.npz", "fold.json"))]
+    names += [f"fold_{k}/best_e1_contrastive_model_lora/adapter_model.safetensors" for k in (1, 2)]
+    return {name: (run / name).read_bytes() for name in names}

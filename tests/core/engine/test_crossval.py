@@ -7,13 +7,12 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from small_runs import draw_nothing, train_once
+from small_runs import draw_nothing, results_of, train_once
 
 from e1bind.engine import fold as fold_module
 from e1bind.engine.artifacts import load_heads
@@ -24,15 +23,6 @@ from e1bind.engine.rundir import RunDir
 from e1bind.engine.state import StateFiles
 from e1bind.errors import Interrupted, RunError
 from e1bind.spec import load_spec, read_resolved
-
-RESULTS = ("oof_preds.npz", "metrics.jsonl", "summary.csv", "global_thresholds.yaml")
-
-
-def bytes_of(run: Path) -> dict[str, bytes]:
-    """Everything that must not depend on when, where and how often a run was begun."""
-    names = [*RESULTS, *(f"fold_{k}/{n}" for k in (1, 2) for n in ("metrics.jsonl", "oof_preds.npz", "fold.json"))]
-    names += [f"fold_{k}/best_e1_contrastive_model_lora/adapter_model.safetensors" for k in (1, 2)]
-    return {name: (run / name).read_bytes() for name in names}
 
 
 def test_every_file_of_a_run_is_there(finished):
@@ -117,7 +107,7 @@ def test_the_summary_s_table_has_a_row_for_each_fold_and_one_for_all(finished):
 def test_two_runs_of_one_spec_give_the_same_bytes(finished, tmp_path, spec_text):
     again = train_once(tmp_path, spec_text)
     assert again.run.path != finished.run.path
-    assert bytes_of(again.run.path) == bytes_of(finished.run.path)
+    assert results_of(again.run.path) == results_of(finished.run.path)
 
 
 def test_another_seed_gives_another_run(finished, tmp_path, spec_text):
@@ -127,7 +117,7 @@ def test_another_seed_gives_another_run(finished, tmp_path, spec_text):
 
 def test_batches_prepared_by_workers_change_nothing(finished, tmp_path, spec_text):
     other = train_once(tmp_path, spec_text.replace("batch_size = 2", "batch_size = 2\nworkers = 2"))
-    assert bytes_of(other.run.path) == bytes_of(finished.run.path)
+    assert results_of(other.run.path) == results_of(finished.run.path)
 
 
 def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_path, spec_text):
@@ -137,7 +127,7 @@ def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_
     assert not (path / "summary.json").exists()
     whole = collect(read_resolved(path), RunDir(path), draw_nothing)
     assert whole.summary["status"] == "finished"
-    assert bytes_of(path) == bytes_of(finished.run.path)
+    assert results_of(path) == results_of(finished.run.path)
 
 
 def test_collect_names_the_folds_that_are_missing(tmp_path, spec_text):
@@ -190,7 +180,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(finished, tmp_path, sp
     assert not run.summary.exists()
     done = resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
     assert done.summary["status"] == "finished"
-    assert bytes_of(run.path) == bytes_of(finished.run.path)
+    assert results_of(run.path) == results_of(finished.run.path)
     assert "goes on at epoch" in run.log.read_text()
 
 

@@ -24,12 +24,13 @@ from e1bind.engine.events import Listener, log
 from e1bind.engine.fingerprint import data_fingerprint, spec_fingerprint
 from e1bind.engine.fold import FoldTrainer
 from e1bind.engine.fold_files import FoldResult, read_fold
+from e1bind.engine.guards import disk_advice
 from e1bind.engine.lock import locked
 from e1bind.engine.oof import Table, oof_table, rows_of, write_oof, write_thresholds
 from e1bind.engine.pipeline import Pipeline, build_pipeline
-from e1bind.engine.rundir import RunDir, create_run_dir, provenance
+from e1bind.engine.rundir import RunDir, create_run_dir, provenance, sweep
 from e1bind.engine.stopping import StopRequest
-from e1bind.engine.summary import build_summary, data_counts, write_summary
+from e1bind.engine.summary import build_summary, data_counts, finished_summary, write_summary
 from e1bind.errors import Interrupted, RunError
 from e1bind.metrics.thresholds import Threshold, choose_threshold
 from e1bind.spec import RunSpec
@@ -100,7 +101,7 @@ def collect(spec: RunSpec, run: RunDir, draw: Draw) -> Finished:
     with _prepared(spec) as (pipeline, records, plan, here):
         check_unchanged(run, spec, data_facts(pipeline, records, plan), force=False)
         whole = _CrossValidation(pipeline, records, plan, run, here, Listener(), draw)
-        with locked(run.path), _logging_to(run.log):
+        with locked(run.path), _logging_to(run.log), disk_advice(run.path, f"e1bind collect {run.path}"):
             return whole.conclude()
 
 
@@ -183,18 +184,25 @@ class _CrossValidation:
         run, main = self.run_dir, self.world.is_main
         # Each fold of an array job has a log of its own: appending from many machines would tear lines apart.
         log_file = run.log if only is None else run.fold(only) / run.log.name
-        with locked(run.path, main and only is None), _logging_to(log_file if main else None):
-            self._introduce()
-            started = time.perf_counter()
-            folds = range(1, self.plan.folds + 1) if only is None else [only]
-            with StopRequest(self._resume_command(only)) as stop:
-                for fold in folds:
-                    with locked(run.fold(fold), main):
-                        self._fold(fold, stop)
-            log.info("%d fold%s took %.0f s", len(folds), "s"[: len(folds) > 1], time.perf_counter() - started)
-            finished = self.conclude() if main and only is None else None
+        with (
+            locked(run.path, main and only is None),
+            _logging_to(log_file if main else None),
+            disk_advice(run.path, self._resume_command(only)),
+        ):
+            self._train(range(1, self.plan.folds + 1) if only is None else [only], self._resume_command(only))
+            finished = self._concluded() if main and only is None else None
             self.world.barrier()
             return finished
+
+    def _train(self, folds: Sequence[int], resume: str) -> None:
+        self._introduce()
+        started = time.perf_counter()
+        with StopRequest(resume) as stop:
+            for fold in folds:
+                with locked(self.run_dir.fold(fold), self.world.is_main):
+                    # Folds of an array job leave the files of the whole run alone.
+                    self._fold(fold, stop, join=len(folds) > 1)
+        log.info("%d fold%s took %.0f s", len(folds), "s"[: len(folds) > 1], time.perf_counter() - started)
 
     def _resume_command(self, only: int | None) -> str:
         return f"e1bind train --resume {self.run_dir.path}" + ("" if only is None else f" --fold {only}")
@@ -221,7 +229,7 @@ class _CrossValidation:
                 contexts.prepare(self.records)
         log.info("%s", count_windows(lengths, self.pipeline.max_residues, spec.training.window_overlap))
 
-    def _fold(self, fold: int, stop: StopRequest) -> None:
+    def _fold(self, fold: int, stop: StopRequest, join: bool) -> None:
         finished = self.world.from_main(self.world.is_main and read_fold(self.run_dir.fold(fold)) is not None)
         if finished:
             log.info("fold %d is finished already", fold)
@@ -232,10 +240,20 @@ class _CrossValidation:
         )
         result = trainer.run()
         log.info("fold %d: best epoch %d of %d", fold, result.best_epoch, result.epochs)
+        if join and self.world.is_main:
+            self.run_dir.join_metrics()
+
+    def _concluded(self) -> Finished:
+        """The run put together, unless it was before."""
+        if finished := finished_summary(self.run_dir):
+            log.info("the run is finished already")
+            return Finished(self.run_dir, finished)
+        return self.conclude()
 
     def conclude(self) -> Finished:
         """OOF, thresholds, figures, summary; the summary comes last and makes the run a finished one."""
         results = self._results()
+        sweep(self.run_dir.path)
         scores = {ion: {result.fold: result.scores[ion] for result in results} for ion in self.ions}
         table = oof_table(self.records, self.plan.fold_of, scores)
         thresholds = choose_thresholds(self.pipeline.spec, table)

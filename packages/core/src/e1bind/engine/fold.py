@@ -24,7 +24,7 @@ from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.prototypes import Prototype, make_prototype
 from e1bind.engine.repro import save_bundle
-from e1bind.engine.rundir import RunDir
+from e1bind.engine.rundir import RunDir, sweep
 from e1bind.engine.scores import Scores
 from e1bind.engine.seeds import derive
 from e1bind.engine.state import FoldState, StateFiles, prototype_table, to_cpu
@@ -63,6 +63,9 @@ class FoldTrainer:
 
     def run(self) -> FoldResult:
         """All epochs, until the last one or early stopping. Raises `Interrupted` after a signal."""
+        if self.world.is_main:
+            sweep(self.folder)
+            sweep(self.states.folder)
         self._begin()
         self.trainer = EpochTrainer(
             self.pipeline,
@@ -170,7 +173,6 @@ class FoldTrainer:
         self._save(epoch + 1)
         if self.world.is_main:
             write_metrics(self.folder, self.result.rows)
-            self.run_dir.join_metrics()
         self.stop.raise_if(self.stop.agreed(self.world), f"after epoch {epoch} of fold {self.fold}")
 
     def _with_bundle(self, error: NonFinite) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.model import StepOutput
 from e1bind.engine.scores import Scores
 from e1bind.errors import RunError
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 _ADVICE = (
     "nothing was changed by this step. Try a lower training.learning_rate, a higher temperature of that loss, "
@@ -73,6 +78,20 @@ def memory_advice(batch: ProteinBatch) -> Iterator[None]:
             "views num_variants, training.batch_size (raise accum_steps to keep the global batch), "
             "training.max_tokens, training.max_residues or msa.train.max_token_length, or turn on "
             f"the backbone's activation checkpointing. {str(error).splitlines()[0]}"
+        ) from error
+
+
+@contextmanager
+def disk_advice(run: Path, resume: str) -> Iterator[None]:
+    """Turn an error of the disk into a `RunError` that says how to go on once there is room."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        full = isinstance(error, OSError) and error.errno in _DISK_ERRORS
+        if not full and not isinstance(error, SafetensorError):
+            raise
+        raise RunError(
+            f"{run} cannot be written: {error}. What was saved before is whole; make room, then go on:\n  {resume}"
         ) from error
 
 

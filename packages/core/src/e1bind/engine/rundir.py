@@ -150,6 +150,15 @@ def atomic_write(path: Path, write: Callable[[Path], Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; its lock must be held."""
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
 def plain(value: Any) -> Any:
     """JSON-ready: NaN becomes null, since JSON has none."""
     if isinstance(value, float) and value != value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from e1bind.engine.fold_files import FoldResult
 from e1bind.engine.oof import Table, rows_of
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.rundir import RunDir, atomic_write, plain
+from e1bind.errors import RunError
 from e1bind.metrics.thresholds import Threshold
 
 
@@ -95,3 +97,14 @@ def write_summary(run: RunDir, summary: Mapping[str, Any]) -> None:
     text = buffer.getvalue()
     atomic_write(run.path / "summary.csv", lambda path: path.write_text(text, encoding="utf-8"))
     run.write_json("summary.json", summary)
+
+
+def finished_summary(run: RunDir) -> dict[str, Any] | None:
+    """The summary of a run that is finished; None of one that is not. Raises `RunError` for a damaged file."""
+    if not run.summary.exists():
+        return None
+    try:
+        summary = json.loads(run.summary.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RunError(f"{run.summary} is damaged ({error}); remove it and resume, it is made again") from error
+    return summary if summary.get("status") == "finished" else None

@@ -1,0 +1,75 @@
+"""What stands in README and docs runs: Python blocks as they are, specs through validation, README's commands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from plugin_packages import environment
+
+from e1bind_cli.app import run
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in _BLOCK.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def file_of(block: str) -> str | None:
+    """The name a block gives itself in its first line: `# my_loss.py`."""
+    named = re.match(r"# ([\w.]+\.(?:py|toml))\n", block)
+    return named[1] if named else None
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+def test_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks(page, "python")))
+    result = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment(), cwd=ROOT
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_toml_blocks_parse(page: Path) -> None:
+    for block in blocks(page, "toml"):
+        tomllib.loads(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.slow
+def test_the_readme_s_commands_do_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order, in a copy of the examples. What starts processes or installs is what CI and other tests do."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    for language in ("toml", "python"):
+        for block in blocks(ROOT / "README.md", language):
+            if name := file_of(block):
+                (tmp_path / name).write_text(block)
+    monkeypatch.chdir(tmp_path)
+    ran = 0
+    for line in "".join(blocks(ROOT / "README.md", "bash")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:2] == ["uv", "run"]:
+            words = words[2:]
+        if words and words[0] == "e1bind" and "--nproc" not in words:
+            assert run(words[1:]) == 0, line
+            ran += 1
+    assert ran >= 10
+    tree = next(b for b in blocks(ROOT / "README.md", "text") if b.startswith("results/zinc/"))
+    for name in re.findall(r"[\w.]+\.(?:toml|txt|json|jsonl|log|csv|html|npz|yaml|pt)\b", tree):
+        assert list((tmp_path / "results" / "zinc").rglob(name)), f"{name} is not in a run directory"
