@@ -158,6 +158,8 @@ def test_another_sequence_does_not_fit_however_long(tmp_path):
     assert align(ResidueRecord("s", OTHER), chain) is None
     assert align(ResidueRecord("s", long), chain) is None
     assert align(ResidueRecord("s", "ACD"), chain) is None
+    longer = chain_of(long[:800], tmp_path)
+    assert align(ResidueRecord("s", OTHER[:25]), longer) is None
 
 
 @pytest.mark.parametrize(
