@@ -178,6 +178,28 @@ def test_alignment_of_another_query_is_told_before_training(
     assert "used anyway" in caplog.text
 
 
+def test_homologues_the_backbone_cannot_read_are_never_drawn_and_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Insertions make a homologue longer than the query, and longer than the model takes."""
+    long = CHAIN[:10] + "a" * 40 + "K" * 21
+    (tmp_path / "a.a3m").write_text(f">q\n{CHAIN}\n>long\n{long}\n>short\n{'A' * 31}\n")
+    record = ResidueRecord("a", CHAIN, msa=tmp_path / "a.a3m")
+    contexts = MsaContexts(ALL, longest=31)
+    with caplog.at_level(logging.WARNING):
+        assert contexts.prepare([record]).too_long == 1
+    assert "1 aligned sequence is longer than the 31 residues the backbone takes" in caplog.text
+    assert all(sorted(contexts.draw(record, rng(view))) == ["A" * 31, CHAIN] for view in range(20))
+    assert len(MsaContexts(ALL, longest=71).draw(record, rng())) == 3
+    assert len(MsaContexts(ALL).draw(record, rng())) == 3
+
+
+def test_a_chain_whose_homologues_are_all_too_long_has_no_context(record: ResidueRecord) -> None:
+    contexts = MsaContexts(ALL, longest=5)
+    assert contexts.prepare([record]).eligible == 0
+    assert contexts.draw(record, rng()) == ()
+
+
 def test_empty_similarity_band_is_refused() -> None:
     with pytest.raises(ValidationError, match="is above"):
         MsaSampling(min_query_similarity=0.9, max_query_similarity=0.5)

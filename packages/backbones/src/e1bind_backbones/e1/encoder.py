@@ -111,7 +111,7 @@ class E1ViewEncoder:
         if len(context) >= self.max_sequences:
             raise DataError(
                 f"a context of {len(context)} sequences and the query make more than the {self.max_sequences} "
-                "sequences the model takes in a row; lower the number of context sequences"
+                "sequences the model takes in a row; lower max_num_samples in [msa.train] and [msa.validation]"
             )
         for index, homologue in enumerate(context):
             row.add(self._tokens(homologue, f"context sequence {index + 1}"), index, row.length, 0)

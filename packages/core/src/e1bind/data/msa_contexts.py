@@ -67,14 +67,20 @@ class Profile:
         """Size in memory."""
         return sum(array.nbytes for array in vars(self).values())
 
-    def probabilities(self, options: MsaSampling) -> NDArray[np.float64]:
-        """Chance of each row to be drawn first, [N]."""
-        band = options.min_query_similarity, options.max_query_similarity
-        return draw_probabilities(self.similarity, self.neighbors, *band)
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Residues of each sequence, [N]."""
+        return np.diff(self.ends, prepend=0)
 
-    def draw(self, options: MsaSampling, rng: np.random.Generator) -> tuple[str, ...]:
-        """One context; empty where no row is eligible, or the first one drawn is too long."""
-        order_K = draw_order(self.probabilities(options), options.max_num_samples, rng)
+    def probabilities(self, options: MsaSampling, longest: int | None = None) -> NDArray[np.float64]:
+        """Chance of each row to be drawn first, [N]; a sequence of more than `longest` residues has none."""
+        band = options.min_query_similarity, options.max_query_similarity
+        neighbors = self.neighbors if longest is None else np.where(self.lengths > longest, 0, self.neighbors)
+        return draw_probabilities(self.similarity, neighbors, *band)
+
+    def draw(self, options: MsaSampling, rng: np.random.Generator, longest: int | None = None) -> tuple[str, ...]:
+        """One context; empty where no row is eligible, or the first one drawn is longer than a context may be."""
+        order_K = draw_order(self.probabilities(options, longest), options.max_num_samples, rng)
         starts_K = np.where(order_K > 0, self.ends[order_K - 1], 0) if len(order_K) else order_K
         kept = fitting(self.ends[order_K] - starts_K, options.max_num_samples, options.max_token_length)
         spans = zip(starts_K[:kept].tolist(), self.ends[order_K[:kept]].tolist(), strict=True)
@@ -89,20 +95,32 @@ class ContextCount:
     aligned: int
     eligible: int
     deepest: int
+    too_long: int = 0
+    longest: int | None = None
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.aligned} of {self.chains} chains have an alignment (deepest {self.deepest} sequences), "
             f"{self.eligible} of them with sequences in the wanted similarity band; the others have no context"
         )
+        if self.too_long:
+            text += (
+                f"; {self.too_long} aligned sequence{'s are' if self.too_long > 1 else ' is'} longer than the "
+                f"{self.longest} residues the backbone takes, and never drawn"
+            )
+        return text
 
 
 class MsaContexts:
-    """Draws contexts (`e1bind.contracts.ContextSource`); picklable, so that data-loader workers may have it."""
+    """Draws contexts (`e1bind.contracts.ContextSource`); picklable, so that data-loader workers may have it.
 
-    def __init__(self, options: MsaSampling, cache_dir: Path | None = None) -> None:
+    `longest` is the most residues the backbone takes in one sequence: longer homologues are never drawn.
+    """
+
+    def __init__(self, options: MsaSampling, cache_dir: Path | None = None, longest: int | None = None) -> None:
         self.options = options
         self.cache_dir = cache_dir
+        self.longest = longest
         self._profiles: OrderedDict[tuple[Path, str], Profile] = OrderedDict()
         # The query each alignment was accepted with; a later load (in a worker, for a window) does not judge again.
         self._accepted: dict[tuple[Path, str], str] = {}
@@ -115,23 +133,25 @@ class MsaContexts:
 
         A window of a chain draws from the whole chain's alignment. Raises `DataError` for a broken alignment.
         """
-        return () if record.msa is None else self.profile(record).draw(self.options, rng)
+        return () if record.msa is None else self.profile(record).draw(self.options, rng, self.longest)
 
     def prepare(self, records: Iterable[ResidueRecord]) -> ContextCount:
         """Read and weigh every alignment before training: a broken one is found at once, and no worker waits.
 
         Give it whole chains, not windows: it is here that an alignment's query is compared with its chain.
         """
-        chains = aligned = eligible = deepest = 0
+        chains = aligned = eligible = deepest = too_long = 0
         for record in records:
             chains += 1
             if record.msa is not None:
                 profile = self.profile(record)
                 aligned += 1
-                eligible += bool(profile.probabilities(self.options).any())
+                eligible += bool(profile.probabilities(self.options, self.longest).any())
                 deepest = max(deepest, len(profile.ends))
-        count = ContextCount(chains, aligned, eligible, deepest)
-        log.log(logging.INFO if eligible == aligned else logging.WARNING, "%s", count)
+                too_long += 0 if self.longest is None else int((profile.lengths > self.longest).sum())
+        count = ContextCount(chains, aligned, eligible, deepest, too_long, self.longest)
+        fine = eligible == aligned and not too_long
+        log.log(logging.INFO if fine else logging.WARNING, "%s", count)
         return count
 
     def profile(self, record: ResidueRecord) -> Profile:

@@ -59,7 +59,7 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
             f"losses.{losses[0]} needs a masked-LM head, and backbone.{spec.backbone.label}'s checkpoint has none: "
             f"remove [losses.{losses[0]}], give it weight = 0, or use a masked-LM checkpoint"
         )
-    contexts = backbone.supports_context
+    contexts, longest = backbone.supports_context, backbone.max_residues
     return Pipeline(
         spec=spec,
         reader=spec.data.build(),
@@ -67,9 +67,9 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
         encoder=backbone.encoder(),
         views=spec.views.build(),
         metrics={label: chosen.build() for label, chosen in spec.metric_components.items()},
-        train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir) if contexts else None,
+        train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
         validation_contexts=(
-            MsaContexts(spec.msa.validation, spec.msa.cache_dir)
+            MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)
             if contexts and spec.msa.contexts_in_validation
             else None
         ),

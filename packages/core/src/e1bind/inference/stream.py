@@ -93,7 +93,7 @@ def _contexts(ensemble: Ensemble) -> MsaContexts | None:
     spec = ensemble.run.spec
     if ensemble.pipeline.validation_contexts is None:
         return None
-    return MsaContexts(spec.msa.validation, spec.msa.cache_dir)
+    return MsaContexts(spec.msa.validation, spec.msa.cache_dir, ensemble.pipeline.backbone.max_residues)
 
 
 def _see(ensemble: Ensemble, record: ResidueRecord, chain: int, contexts: MsaContexts | None) -> list[_Window]:
