@@ -45,7 +45,7 @@ def test_columns_are_the_rows_without_insertions_and_contexts_have_them_back() -
         b">q\nMKVCE\n\0>h\nMK-CE\n\0",
         b">q\nMKVCE\n\0\n>h\nMK-CE\0",
         b">q\nMKVCE\0>h\nMK-CE\n",
-        gzip.compress(b">q\nMKVCE\n>h\nMK-CE\n"),
+        gzip.compress(b">q\nMKVCE\n>h\nMK-CE\n", mtime=0),
     ],
     ids=[
         "colabfold",
