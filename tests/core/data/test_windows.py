@@ -7,6 +7,7 @@ import pytest
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.windows import count_windows, cut_windows, merge_windows, training_window
+from e1bind.errors import UserError
 
 LETTERS = "ACDEFGHIKLMNPQRSTVWY" * 5
 
@@ -64,7 +65,7 @@ def test_windows_cover_every_residue_with_the_overlap(length: int, overlap: int)
 
 
 def test_overlap_must_leave_room() -> None:
-    with pytest.raises(ValueError, match="overlap 100"):
+    with pytest.raises(UserError, match=r"training.window_overlap is 100"):
         cut_windows(200, 100, 100)
 
 

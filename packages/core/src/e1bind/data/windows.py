@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.errors import UserError
 
 Window = tuple[int, int]
 
@@ -40,12 +41,16 @@ def training_window(
 def cut_windows(length: int, max_residues: int | None, overlap: int) -> list[Window]:
     """Windows of at most `max_residues` that cover `length` residues; neighbours share `overlap` or more.
 
-    As few windows as that allows, all of one size, spread evenly. 0 <= overlap < max_residues.
+    As few windows as that allows, all of one size, spread evenly. Raises `UserError` for an overlap that leaves no
+    room, which only a backbone of very short chains makes possible.
     """
     if max_residues is None or length <= max_residues:
         return [(0, length)]
     if not 0 <= overlap < max_residues:
-        raise ValueError(f"overlap {overlap} must be at least 0 and below max_residues {max_residues}")
+        raise UserError(
+            f"training.window_overlap is {overlap}, and a chain of {length} residues must be cut into windows of "
+            f"{max_residues}: the overlap must be shorter than that"
+        )
     count = -(-(length - overlap) // (max_residues - overlap))
     starts = np.linspace(0, length - max_residues, count).astype(int)
     return [(start, start + max_residues) for start in starts.tolist()]
