@@ -22,5 +22,6 @@ def reading_checkpoint(checkpoint: str, option: str) -> Iterator[None]:
             raise UserError(f"{option}: the checkpoint folder {checkpoint} cannot be read: {reason}") from err
         raise UserError(
             f"{option}: {checkpoint!r} is neither a folder on this machine nor a model that could be fetched from "
-            f"the hub; check the name and the connection, or give a local folder ({reason})"
+            "the hub. Check the name, the connection, and that its terms are accepted (`hf auth login`); without a "
+            f"connection, `hf download {checkpoint} --local-dir FOLDER` elsewhere and give that folder ({reason})"
         ) from err

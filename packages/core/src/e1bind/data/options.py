@@ -39,3 +39,7 @@ class Fasta3Options(Options):
         "error",
         description="Letters other than the 20 standard residues and X (B, J, O, U, Z): refused, or read as X.",
     )
+
+    def requirements(self) -> frozenset[str]:
+        """Alignments are of use only to a backbone that reads contexts."""
+        return frozenset() if self.msa_dir is None else frozenset({"contexts"})
