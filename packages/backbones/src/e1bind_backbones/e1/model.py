@@ -156,8 +156,10 @@ class E1Encoder(nn.Module):
         sequence_N: Tensor,
         attention: Attention,
         dtype: torch.dtype,
+        keep_all: bool,
     ) -> list[Tensor]:
-        """The embeddings, the outputs of all layers but the last, and the normed final state, [N, H] each."""
+        """The normed final state [N, H]; with `keep_all` after the embeddings and the outputs of all layers but
+        the last."""
         config = self.config
         x_NH = (self.embed_tokens(ids_N) + self.embed_seq_id(sequence_N)).to(dtype)
         # Made here and not in __init__: transformers 5 leaves buffers that are not saved as garbage.
@@ -166,12 +168,13 @@ class E1Encoder(nn.Module):
         if config.has_global_layers:
             turn = rotation(global_N, config.head_dim, config.rope_theta_global, dtype)
             over_all = turn, attention.over_all
-        states = [x_NH]
+        earlier = []
         for i, layer in enumerate(self.layers):
+            if keep_all:
+                earlier.append(x_NH)
             turn, attend = over_all if config.is_global(i) else within
-            states.append(self._run(layer, states[-1], turn, attend))
-        states[-1] = self.norm(states[-1])
-        return states
+            x_NH = self._run(layer, x_NH, turn, attend)
+        return [*earlier, self.norm(x_NH)]
 
     def _run(self, layer: nn.Module, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
@@ -267,7 +270,7 @@ class E1ForMaskedLM(PreTrainedModel):
         dtype = compute_dtype(input_ids.device, self.model.embed_tokens.weight.dtype)
         attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids, dtype)
         ids = (input_ids, within_seq_position_ids, global_position_ids, sequence_ids)
-        states = self.model(*(layout.pack(x) for x in ids), attention, dtype)
+        states = self.model(*(layout.pack(x) for x in ids), attention, dtype, output_hidden_states)
         loss, logits_NC = self._head(states[-1], None if labels is None else layout.pack(labels), compute_logits)
         output = E1MaskedLMOutput(
             loss=loss,
