@@ -14,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -89,14 +88,16 @@ def print_peak(prepare: Callable[[], Step], device: torch.device) -> None:
         step()
         print(json.dumps(round((torch.cuda.max_memory_allocated() - before) / 2**20, 1)))
         return
-    before_kb = _resident_kb()
+    # Not getrusage: its peak is inherited from the process that started this one, and cannot be set back.
+    Path("/proc/self/clear_refs").write_text("5")
+    before_kb = _status_kb("VmRSS")
     step()
-    print(json.dumps(round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb) / 1024, 1)))
+    print(json.dumps(round((_status_kb("VmHWM") - before_kb) / 1024, 1)))
 
 
-def _resident_kb() -> int:
+def _status_kb(field: str) -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith(field):
             return int(line.split()[1])
     raise RuntimeError("this system does not say how much memory a process uses")
 
