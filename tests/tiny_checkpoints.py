@@ -9,7 +9,7 @@ ESM_VOCABULARY = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPYKNFQHMWCXBUZ
 BERT_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"LAGVESIKRDTPNQFYMHCWXUBZO"]
 
 
-def write_esm(folder, model_class=EsmForMaskedLM, **changes):
+def write_esm(folder, model_class=EsmForMaskedLM, keep=None, **changes):
     """An ESM-2-shaped checkpoint: rotary positions, token dropout, one token per residue, no J."""
     folder.mkdir(exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(ESM_VOCABULARY))
@@ -21,11 +21,10 @@ def write_esm(folder, model_class=EsmForMaskedLM, **changes):
         token_dropout=True, **changes,
     )  # fmt: skip
     torch.manual_seed(0)
-    model_class(config).save_pretrained(folder)
-    return folder
+    return _save(model_class(config), folder, keep)
 
 
-def write_bert(folder, model_class=BertForMaskedLM, lower=False, vocabulary=None, **changes):
+def write_bert(folder, model_class=BertForMaskedLM, lower=False, vocabulary=None, keep=None, **changes):
     """A ProtBERT-shaped checkpoint: absolute positions, residues apart."""
     folder.mkdir(exist_ok=True)
     vocabulary = vocabulary or BERT_VOCABULARY
@@ -37,5 +36,12 @@ def write_bert(folder, model_class=BertForMaskedLM, lower=False, vocabulary=None
         **changes,
     )  # fmt: skip
     torch.manual_seed(0)
-    model_class(config).save_pretrained(folder)
+    return _save(model_class(config), folder, keep)
+
+
+def _save(model, folder, keep):
+    """Save the model; `keep` is given it as it was before."""
+    model.save_pretrained(folder)
+    if keep is not None:
+        keep(model)
     return folder

@@ -110,6 +110,15 @@ def test_logits_of_hidden_states_are_the_model_s_own(folder, views):
     assert torch.allclose(ours, theirs, atol=1e-5)
 
 
+def test_a_loaded_model_computes_what_the_saved_one_did(kind, tmp_path):
+    """transformers 5 loads on the meta device, where tables that are not saved may stay garbage."""
+    kept = []
+    folder = WRITERS[kind](tmp_path / "saved", keep=kept.append)
+    ids = torch.tensor([[2, *range(5, 20), 3]])
+    with torch.no_grad():
+        assert torch.equal(build(folder).load_model()(ids).logits, kept[0].eval()(ids).logits)
+
+
 def test_adapters_sit_on_attention_and_feed_forward_and_load_back(folder, views, tmp_path):
     backbone = build(folder)
     assert backbone.lora_targets == (
@@ -267,7 +276,7 @@ def test_a_checkpoint_that_lacks_parameters_is_refused(tmp_path):
         build(folder).load_model()
 
 
-def test_remote_code_runs_only_when_the_spec_turns_it_on(tmp_path):
+def test_remote_code_runs_only_when_the_spec_turns_it_on(tmp_path, monkeypatch):
     folder = write_bert(tmp_path / "remote")
     config = json.loads((folder / "config.json").read_text())
     config |= {"model_type": "home-made", "auto_map": {"AutoConfig": "code.C", "AutoModelForMaskedLM": "code.M"}}
@@ -276,6 +285,15 @@ def test_remote_code_runs_only_when_the_spec_turns_it_on(tmp_path):
     with pytest.raises(UserError, match="trust_remote_code"):
         build(folder)
     assert not (tmp_path / "ran").exists()
+    home_made = (
+        "from transformers import BertConfig, BertForMaskedLM\n"
+        "class C(BertConfig):\n    model_type = 'home-made'\n"
+        "class M(BertForMaskedLM):\n    config_class = C\n"
+    )
+    (folder / "code.py").write_text(home_made)
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    model = build(folder, trust_remote_code=True).load_model()
+    assert type(model).__module__.startswith("transformers_modules")
 
 
 def test_a_checkpoint_that_is_not_there_is_a_sentence(monkeypatch):

@@ -59,6 +59,48 @@ def test_states_logits_loss_and_gradients_agree(oracle, truth, shape, remove_x):
             if name != "model.embed_tokens.weight":  # its pad row gets no gradient here, and is unused there
                 assert (p.grad - gradient).abs().max() < 1e-5, (path, name)
         assert (model.model.embed_tokens.weight.grad - wanted[0])[1:].abs().max() < 1e-5
+    model.attention = AttentionChoice("flex")  # forward only: it has no backward pass on a CPU
+    with torch.no_grad():
+        assert (model(**batch).logits[real] - logits).abs().max() < 2e-5
+
+
+LONG_SHAPES = {
+    "grouped heads, cadence 3": {"num_key_value_heads": 2, "global_attention_every_n_layers": 3},
+    "one key/value head, all global": {"num_key_value_heads": 1, "global_attention_every_n_layers": 1},
+    "plain, no clamp, cadence 4": {"gated_mlp": False, "clip_qkv": None, "global_attention_every_n_layers": 4},
+}
+
+
+@pytest.mark.parametrize("shape", LONG_SHAPES)
+def test_rows_of_several_blocks_and_many_sequences_agree_on_every_path(oracle, loud_model, make_chain, shape):
+    """More than 128 tokens (a block of FlexAttention); sequences begin inside blocks and at their edges."""
+    model = loud_model(**LONG_SHAPES[shape], max_num_positions_within_seq=160)
+    lengths = [(37, 61, 1, 58, 44, 3), (150,), (124, 124, 60), (1, 1, 1, 1)]
+    rows = [",".join(make_chain(n) for n in row) for row in lengths]
+    parameters = {n: p.detach().double() for n, p in model.named_parameters()}
+    found = [oracle.forward(model.config.to_dict(), parameters, row) for row in rows]
+    batch = encode_rows(rows)
+    real = batch["sequence_ids"] >= 0
+    with torch.no_grad():
+        for path in ("slices", "dense", "flex", "auto"):
+            model.attention = AttentionChoice(path)
+            out = model(**batch)
+            assert (out.logits[real] - torch.cat([logits for _, logits in found])).abs().max() < 2e-5, path
+            states = torch.cat([states[-1] for states, _ in found])
+            assert (out.last_hidden_state[real] - states).abs().max() < 2e-5, path
+
+
+@pytest.mark.parametrize("path", ["slices", "dense", "flex", "auto"])
+def test_a_row_of_nothing_but_padding_is_zero_and_changes_nothing(loud_model, path):
+    model, batch = loud_model(), encode_rows(ROWS)
+    model.attention = AttentionChoice(path)
+    fill = {name: 0 if name in ("input_ids", "labels") else -1 for name in batch}
+    padded = {n: torch.cat([x[:2], torch.full_like(x[:1], fill[n]), x[2:]]) for n, x in batch.items()}
+    with torch.no_grad():
+        plain, out = model(**batch), model(**padded)
+    assert out.logits[2].abs().sum() == 0
+    assert (out.logits[[0, 1, 3, 4, 5]] - plain.logits).abs().max() < 1e-5
+    assert abs(out.loss - plain.loss) < 1e-6
 
 
 @pytest.mark.parametrize("path", ["slices", "dense", "auto"])

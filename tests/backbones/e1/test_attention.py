@@ -111,6 +111,17 @@ def test_flex_attention_gives_the_same_numbers_forward_on_a_cpu(loud_model, give
     assert (out - expected).abs().max() < 2e-5
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_flex_attention_stays_near_the_slices_in_half_precision(loud_model, dtype):
+    model = loud_model(max_num_positions_within_seq=200).to(dtype)
+    batch = encode_rows(["ACDEFGHIKLMNPQRSTVWY" * 7 + ",MKV" * 3, "ACDB,XX?W"])
+    with torch.no_grad():
+        expected = model(**batch).logits
+        model.attention = AttentionChoice("flex")
+        out = model(**batch).logits
+    assert (out - expected).abs().max() < 0.05 * expected.abs().max()
+
+
 def test_flex_attention_says_that_it_cannot_train_on_a_cpu(loud_model):
     model = loud_model()
     model.attention = AttentionChoice("flex")

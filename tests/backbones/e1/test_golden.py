@@ -51,7 +51,7 @@ def test_rows_the_reference_refuses_are_refused(golden):
         assert len(encode_row(row)) >= 5
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", [*PATHS, pytest.param("flex", marks=pytest.mark.slow)])
 def test_states_logits_and_losses_are_the_reference_s(golden, path):
     golden.model.attention = AttentionChoice(path)
     for case in golden.facts["cases"]:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from e1bind_backbones.e1 import E1Config, E1ForMaskedLM, encode_rows
+from e1bind_backbones.e1.attention import AttentionChoice
 
 ROWS = ["MKV,ACDB,XX?W", "ACDEFG"]
 
@@ -22,6 +23,42 @@ def test_a_saved_model_loads_back_with_the_same_numbers(loud_model, tmp_path):
     assert torch.equal(model(**batch).logits, again(**batch).logits)
     assert json.loads((tmp_path / "config.json").read_text())["model_type"] == "E1"
     assert not again.training
+
+
+def test_a_sharded_checkpoint_loads(loud_model, tmp_path):
+    model = loud_model()
+    model.save_pretrained(tmp_path, max_shard_size="10KB")
+    assert len(list(tmp_path.glob("model-*.safetensors"))) > 1
+    again = E1ForMaskedLM.from_pretrained(tmp_path)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), again.parameters(), strict=True))
+    for shard in list(tmp_path.glob("model-*.safetensors"))[:1]:
+        shard.unlink()
+    with pytest.raises(OSError, match="model-"):
+        E1ForMaskedLM.from_pretrained(tmp_path)
+
+
+def test_a_re_upload_with_more_in_its_config_is_the_same_model(loud_model, tmp_path):
+    model = loud_model()
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    more = {
+        "auto_map": {"AutoModel": "modeling.E1"},
+        "attn_backend": "flex",
+        "use_cache": True,
+        "torch_dtype": "float32",
+    }
+    (tmp_path / "config.json").write_text(json.dumps({**config, **more}))
+    batch = encode_rows(ROWS)
+    assert torch.equal(E1ForMaskedLM.from_pretrained(tmp_path)(**batch).logits, model(**batch).logits)
+
+
+def test_weights_load_in_the_dtype_that_is_asked_for(loud_model, tmp_path):
+    model = loud_model().to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        again = E1ForMaskedLM.from_pretrained(tmp_path, dtype=dtype)
+        assert {p.dtype for p in again.parameters()} == {dtype}
+        assert again(**encode_rows(ROWS)).logits.dtype == torch.float32
 
 
 def test_nothing_but_parameters_is_in_the_state_dict(loud_model):
@@ -169,13 +206,16 @@ def test_half_precision_stays_near_fp32_and_scores_are_fp32(loud_model, dtype):
     assert (half.logits - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-def test_cpu_autocast_runs_forward_and_backward(loud_model):
+@pytest.mark.parametrize("path", ["auto", "slices", "dense"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_cpu_autocast_runs_forward_and_backward(loud_model, dtype, path):
     model, batch = loud_model(), encode_rows(ROWS)
     exact = model(**batch).logits
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    model.attention = AttentionChoice(path)
+    with torch.autocast("cpu", dtype=dtype):
         out = model(**batch)
     out.loss.backward()
-    assert out.last_hidden_state.dtype == torch.bfloat16
+    assert out.last_hidden_state.dtype == dtype
     assert (out.logits - exact).abs().max() < 0.05 * exact.abs().max()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 

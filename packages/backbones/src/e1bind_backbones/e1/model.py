@@ -266,7 +266,7 @@ class E1ForMaskedLM(PreTrainedModel):
         """
         if layout is None:
             self._check_limits(within_seq_position_ids, sequence_ids)
-            layout = RowLayout.build(sequence_ids, view_ids)
+            layout = RowLayout.build(sequence_ids, view_ids).to(input_ids.device)
         dtype = compute_dtype(input_ids.device, self.model.embed_tokens.weight.dtype)
         attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids, dtype)
         ids = (input_ids, within_seq_position_ids, global_position_ids, sequence_ids)
