@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import signal
 import subprocess
@@ -248,18 +247,15 @@ def wait_for(path: Path, text: str, seconds: float = 120) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_run_after_the_step_and_says_how_to_go_on(
-    tmp_path: Path, root: Path, number: signal.Signals, code: int
-) -> None:
+def test_ctrl_c_ends_a_run_after_the_step_and_says_how_to_go_on(tmp_path: Path, root: Path) -> None:
     (tmp_path / "spec.toml").write_text(LONG.format(data=root / "examples" / "data"))
     process = started(tmp_path, "spec.toml", "--run-id", "stopped")
     run_dir = tmp_path / "results" / "stopped"
     wait_for(run_dir / "training.log", "fold 1 epoch 2")
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == code, said
-    assert f"stopped by {number.name}" in said
+    assert process.returncode == 130, said
+    assert "stopped by SIGINT" in said
     assert f"e1bind train --resume {run_dir}" in said
     assert "Traceback" not in said
     assert not (run_dir / "summary.json").exists()
@@ -267,30 +263,10 @@ def test_a_signal_ends_a_run_after_the_step_and_says_how_to_go_on(
 
 
 @pytest.mark.slow
-def test_a_second_writer_is_refused_while_the_first_lives(
-    tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "spec.toml").write_text(LONG.format(data=root / "examples" / "data"))
-    process = started(tmp_path, "spec.toml", "--run-id", "mine")
-    run_dir = tmp_path / "results" / "mine"
-    try:
-        wait_for(run_dir / "training.log", "fold 1 epoch 1")
-        assert run(["train", "--resume", str(run_dir)]) == 2
-        assert f"is being written by another process (pid {process.pid})" in re.sub(
-            r"\s+", " ", capsys.readouterr().err
-        )
-        assert run(["train", str(tmp_path / "spec.toml"), "--run-id", "mine", "--fold", "1"]) == 2
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.slow
-def test_two_processes_agree_with_one(tmp_path: Path, root: Path) -> None:
+def test_two_processes_under_torchrun_agree_with_one(tmp_path: Path, root: Path) -> None:
     """The same global batch: 2 processes x 1 micro-batch, and 1 process x 2."""
     (tmp_path / "spec.toml").write_text(SPEC.format(data=root / "examples" / "data"))
-    one = run_cli("train", "spec.toml", "--run-id", "one", cwd=tmp_path)
-    assert one.returncode == 0, one.stderr
+    assert run(["train", str(tmp_path / "spec.toml"), "--run-id", "one"]) == 0
     two = run_cli(
         "train", "spec.toml", "--run-id", "two", "--set", "training.accum_steps=1", "--nproc", "2", cwd=tmp_path
     )
@@ -310,20 +286,3 @@ def test_two_processes_agree_with_one(tmp_path: Path, root: Path) -> None:
     with np.load(results / "one" / "oof_preds.npz") as x, np.load(results / "two" / "oof_preds.npz") as y:
         assert np.array_equal(x["protein"], y["protein"])
         assert np.abs(x["probability"] - y["probability"]).max() < 1e-5
-
-
-@pytest.mark.slow
-def test_torchrun_itself_starts_it_and_a_mistake_on_all_ranks_is_told(tmp_path: Path) -> None:
-    (tmp_path / "spec.toml").write_text(SMALL)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    result = subprocess.run(
-        [*torchrun, "-m", "e1bind_cli", "train", "spec.toml"],
-        cwd=tmp_path,
-        env={**environment(), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert result.returncode != 0
-    assert "there is no file" in result.stderr or "ZN_train.fasta" in result.stderr
-    assert os.listdir(tmp_path) == ["spec.toml"]

@@ -1,6 +1,6 @@
 """What docs/reliability.md lists: after each fault a run goes on to the bytes of one that was never disturbed.
 
-All kill points: E1BIND_ALL_FAULTS=1 uv run pytest tests/core/engine/test_faults.py
+All kill points: E1BIND_ALL_FAULTS=1 uv run pytest -m "slow or not slow" tests/core/engine/test_faults.py
 """
 
 from __future__ import annotations
@@ -133,6 +133,22 @@ def test_a_rank_that_dies_ends_the_job_and_the_run_goes_on(tmp_path, text, undis
     run = tmp_path / "results" / RUN
     assert not (run / "summary.json").exists()
     assert any((run / "fold_1" / "last").glob("*.pt"))
+
+
+def test_a_second_writer_is_refused_while_the_first_lives(tmp_path, text):
+    pid = fork(lambda: train_once(tmp_path, text.replace("epochs = 2", "epochs = 300"), RUN), tmp_path / "log")
+    run = tmp_path / "results" / RUN
+    try:
+        end = time.monotonic() + 60
+        while not (run / "fold_1" / "last").is_dir() and time.monotonic() < end:
+            time.sleep(0.02)
+        with pytest.raises(RunError, match=rf"is being written by another process \(pid {pid}\)"):
+            resume(read_resolved(run), RunDir(run), draw_nothing, Listener(), False, None)
+        with pytest.raises(RunError, match=rf"fold_1 is being written by another process \(pid {pid}\)"):
+            resume(read_resolved(run), RunDir(run), draw_nothing, Listener(), False, 1)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        wait(pid)
 
 
 def stopped(tmp_path: Path, text: str) -> RunDir:
