@@ -56,7 +56,6 @@ def evaluate(
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
     from e1bind import workflow
     from e1bind.inference.evaluate import EvaluateOptions
-    from e1bind.inference.stream import MAX_TOKENS
     from e1bind_cli.train import log_to_terminal
 
     log_to_terminal(main=True)
@@ -69,7 +68,7 @@ def evaluate(
         resamples=resamples,
         seed=seed,
         device=device,
-        max_tokens=max_tokens or MAX_TOKENS,
+        max_tokens=max_tokens,
         checkpoint=checkpoint,
     )
     with chains_bar(None) as advance:

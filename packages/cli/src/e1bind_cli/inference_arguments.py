@@ -21,7 +21,8 @@ MsaDir = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]
 MaxTokens = Annotated[
-    int | None, typer.Option(min=1, help="Residues of one batch; less needs less memory.", show_default="8192")
+    int | None,
+    typer.Option(min=1, help="Residues of one batch; less needs less memory.", show_default="4096, on a GPU 16384"),
 ]
 Checkpoint = Annotated[
     str | None,

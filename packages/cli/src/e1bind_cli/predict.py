@@ -70,7 +70,7 @@ def predict(
 ) -> None:
     """Score every residue of new chains with all folds of a run; exit code 3 if records were left out."""
     from e1bind.inference.fasta import count_records
-    from e1bind.inference.predict import MAX_TOKENS, PredictOptions
+    from e1bind.inference.predict import PredictOptions
     from e1bind.inference.predict import predict as work
     from e1bind_cli.train import log_to_terminal
 
@@ -86,7 +86,7 @@ def predict(
         strict=strict,
         rare_to_x=rare_to_x,
         device=device,
-        max_tokens=max_tokens or MAX_TOKENS,
+        max_tokens=max_tokens,
         checkpoint=checkpoint,
     )
     total = count_records(source) if source is not None and err.is_terminal else None

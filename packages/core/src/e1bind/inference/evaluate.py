@@ -23,7 +23,7 @@ from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
 from e1bind.inference.predict import Advance, alignment_folder, chosen_ions
 from e1bind.inference.runs import FinishedRun, open_run
-from e1bind.inference.stream import MAX_TOKENS, Prediction, predict_stream
+from e1bind.inference.stream import Prediction, predict_stream
 from e1bind.metrics.confusion import Confusion, confusion_at
 from e1bind.metrics.options import EceOptions, NoOptions
 from e1bind.metrics.reliability import Brier, Ece
@@ -43,7 +43,7 @@ class EvaluateOptions:
     resamples: int = RESAMPLES
     seed: int = 1
     device: str = "auto"
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | None = None
     checkpoint: str | None = None
 
 

@@ -14,7 +14,7 @@ from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
 from e1bind.inference.painting import Painter, match_chains
 from e1bind.inference.runs import FinishedRun, open_run
-from e1bind.inference.stream import MAX_TOKENS, predict_stream
+from e1bind.inference.stream import predict_stream
 from e1bind.inference.structure import read_structure
 from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
 
@@ -36,7 +36,7 @@ class PredictOptions:
     strict: bool = False
     rare_to_x: bool = False
     device: str = "auto"
-    max_tokens: int = MAX_TOKENS
+    max_tokens: int | None = None
     checkpoint: str | None = None
 
 
