@@ -1,15 +1,15 @@
-"""Views of one protein that share a context: one row for all of them, beside one forward and backward per view.
+"""Views of one protein that share a context: one row for all of them, beside one forward per view.
 
     uv run python benchmarks/views.py [--layers 6] [--repeats 3]
 
 A toy E1 (width 256, LoRA on frozen weights), V = 4 masked views of a 300-residue query after 12 homologues of 250.
 
     shared          one row: the context once, and every view's query after it
-    separate        one forward and backward per view, [context | query], with the same attention over slices
+    separate        one forward per view, [context | query], with the same attention over slices
     separate dense  the same with SDPA under a dense T x T mask in every layer
 
 Embeddings and LoRA gradients of the three are compared first. The bound of shared over separate is the token ratio
-V (C + Q) / (C + V Q).
+V (C + Q) / (C + V Q). There is one backward pass after all views, as a loss that compares views needs it.
 """
 
 from __future__ import annotations
@@ -74,17 +74,16 @@ class Case:
         return sum(batch.tokens for batch in self.batches(name))
 
     def step(self, name: str) -> list[Tensor]:
-        """Forward and backward of all views; the gradients add up over the passes. Returns embeddings [R, v, D]."""
+        """Forward of all views and one backward. Returns embeddings, [R, V, D] or V times [R, 1, D]."""
         self.plain.attention = AttentionChoice("dense" if name.endswith("dense") else "auto")
         self.model.zero_grad(set_to_none=True)
         weights = [self.weight_RVD] if name == "shared" else self.weight_RVD.split(1, dim=1)
         embeddings = []
-        for batch, weight in zip(self.batches(name), weights, strict=True):
+        for batch in self.batches(name):
             hidden = self.model(**batch.inputs, compute_logits=False).last_hidden_state.flatten(0, 1)
-            z_RVD = hidden[batch.token_RV]
-            (z_RVD * weight).sum().backward()
-            embeddings.append(z_RVD.detach())
-        return embeddings
+            embeddings.append(hidden[batch.token_RV])
+        torch.stack([(z * w).sum() for z, w in zip(embeddings, weights, strict=True)]).sum().backward()
+        return [z.detach() for z in embeddings]
 
     def assert_parity(self) -> dict[str, float]:
         """Largest differences to separate views under the dense mask."""
