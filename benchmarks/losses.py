@@ -55,19 +55,16 @@ def ours(e_RVD: Tensor, cache_mb: int, products: str = "float32") -> ValueAndGra
     return differentiated(e_RVD, lambda: loss(batch).value)
 
 
-def dense(e_RVD: Tensor) -> ValueAndGradient:
-    """The textbook way."""
-
-    def value() -> Tensor:
-        z_ND = e_RVD.flatten(0, 1)
-        residue_N = torch.arange(len(e_RVD), device=z_ND.device).repeat_interleave(V)
-        itself_NN = torch.eye(len(z_ND), dtype=torch.bool, device=z_ND.device)
-        positive_NN = (residue_N[:, None] == residue_N) & ~itself_NN
-        s_NN = (z_ND @ z_ND.T / TEMPERATURE).masked_fill(itself_NN, -torch.inf)
-        log_p_NN = s_NN - s_NN.logsumexp(1, keepdim=True)
-        return -log_p_NN.masked_fill(~positive_NN, 0).sum(1).div(V - 1).mean()
-
-    return differentiated(e_RVD, value)
+def dense_value(e_RVD: Tensor, temperature: float) -> Tensor:
+    """NT-Xent the textbook way."""
+    R, V, _ = e_RVD.shape
+    z_ND = e_RVD.flatten(0, 1)
+    residue_N = torch.arange(R, device=z_ND.device).repeat_interleave(V)
+    itself_NN = torch.eye(len(z_ND), dtype=torch.bool, device=z_ND.device)
+    positive_NN = (residue_N[:, None] == residue_N) & ~itself_NN
+    s_NN = (z_ND @ z_ND.T / temperature).masked_fill(itself_NN, -torch.inf)
+    log_p_NN = s_NN - s_NN.logsumexp(1, keepdim=True)
+    return -log_p_NN.masked_fill(~positive_NN, 0).sum(1).div(V - 1).mean()
 
 
 def metric_learning(e_RVD: Tensor, name: str) -> ValueAndGradient:
@@ -120,7 +117,7 @@ def variants(e_RVD: Tensor) -> dict[str, ValueAndGradient]:
     N = e_RVD.shape[0] * V
     found = {"recompute": ours(e_RVD, 0), "cached": ours(e_RVD, KEEP_ALL_MB)}
     if LARGEST["dense"] >= N:
-        found["dense"] = dense(e_RVD)
+        found["dense"] = differentiated(e_RVD, lambda: dense_value(e_RVD, TEMPERATURE))
     if importlib.util.find_spec("pytorch_metric_learning"):
         if LARGEST["pml"] >= N:
             found["pml"] = metric_learning(e_RVD, "SupConLoss")

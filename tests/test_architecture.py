@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def test_packages_import_only_what_is_below_them(package: str) -> None:
     for path, _ in modules(package):
         for name in imported(path):
             assert name.split(".")[0] in MAY_IMPORT[package], f"{path} imports {name}"
+
+
+def test_losses_know_contracts_alone() -> None:
+    """Nothing of trainers, files or runs: `LossInputs` in, `LossOutput` out. Ranks are one file's business."""
+    rooms = {"contracts", "scoring", "spec", "plugins"}
+    for path, own in modules("e1bind_losses"):
+        for name in imported(path):
+            assert name.startswith("e1bind_losses") or name.split(".")[1] in rooms, f"{path} imports {name}"
+        text = path.read_text(encoding="utf-8")
+        assert "distributed" not in text or own == "e1bind_losses.contrast.ranks", f"{path} knows of ranks"
+        assert not re.search(r"\bopen\(|\bPath\b|import (?:os|io|json)\b", text), f"{path} reads or writes files"
 
 
 def floor(name: str) -> int:

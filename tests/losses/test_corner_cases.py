@@ -90,6 +90,18 @@ def test_bfloat16_inputs_are_computed_in_float32(build, make, name):
 
 
 @pytest.mark.parametrize("name", ON_RESIDUES)
+@pytest.mark.parametrize("temperature", [1e-5, 1e-3, 1e5, 1e10])
+@pytest.mark.parametrize("R", [9, 400])
+def test_tiny_and_huge_temperatures_are_finite_in_float32(build, make, name, temperature, R):
+    option = "scoring_temperature" if name in ("prototype-bce", "focal", "asymmetric") else "temperature"
+    batch = make(R=R, dtype=torch.float32)
+    output = build(name, **{option: temperature})(batch)
+    assert torch.isfinite(output.value)
+    assert output.value.item() >= 0
+    assert torch.isfinite(backward(output, batch)).all()
+
+
+@pytest.mark.parametrize("name", ON_RESIDUES)
 def test_autocast_changes_nothing(build, make, name):
     batch = make(R=20, V=3, D=32, dtype=torch.float32)
     plain = build(name)(batch)

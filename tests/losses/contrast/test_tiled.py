@@ -17,9 +17,20 @@ from e1bind_losses.contrast.tiles import Blocks, plan
 SCALE = 1 / 0.07
 
 
-def inputs(R: int, V: int, D: int, groups: str, *, masked: float = 0.15, dtype: torch.dtype = torch.float32):
+def inputs(
+    R: int,
+    V: int,
+    D: int,
+    groups: str,
+    *,
+    masked: float = 0.15,
+    dtype: torch.dtype = torch.float32,
+    shared: float = 0.0,
+):
+    """`shared` is how long the component is that all embeddings have in common, before they are normalised."""
     torch.manual_seed(R + V)
-    e_RVD = F.normalize(torch.randn(R, 1, D) + 0.5 * torch.randn(R, V, D), dim=-1).to(dtype).requires_grad_()
+    raw_RVD = torch.randn(R, 1, D) + 0.5 * torch.randn(R, V, D) + shared
+    e_RVD = F.normalize(raw_RVD, dim=-1).to(dtype).requires_grad_()
     mask_RV = torch.rand(R, V) >= masked
     group_R = {
         "residues": torch.arange(R),
@@ -170,6 +181,18 @@ def test_rounded_products_stay_close_and_own_views_are_exact():
     torch.testing.assert_close(rounded[0], exact[0], rtol=2e-3, atol=2e-3)
     grads = [torch.autograd.grad(scalar(*out, mask_RV), e_RVD)[0] for out in (exact, rounded)]
     assert ((grads[1] - grads[0]).norm() / grads[0].norm()).item() < 2e-3
+
+
+def test_rounded_products_are_exact_where_all_residues_are_alike():
+    """What all embeddings share is not rounded: it would drown what tells them apart."""
+    e_RVD, mask_RV, group_R = inputs(300, 4, 64, "residues", shared=3.0)
+    grads, values = [], []
+    for rounded in (False, True):
+        out = tiled(e_RVD, mask_RV, group_R, Settings(1 / 0.07, rounded=rounded))
+        values.append(out[0].detach())
+        grads.append(torch.autograd.grad(scalar(*out, mask_RV), e_RVD)[0])
+    torch.testing.assert_close(values[1], values[0], rtol=1e-5, atol=1e-5)
+    assert ((grads[1] - grads[0]).norm() / grads[0].norm()).item() < 2e-4
 
 
 def test_embeddings_need_not_be_contiguous():
