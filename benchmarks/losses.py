@@ -20,12 +20,15 @@ from _harness import arguments, finish, peak_megabytes, print_peak, rounded, sec
 # isort: split
 import importlib.util
 from collections.abc import Callable
+from functools import partial
+from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs
+from e1bind_losses.contrast import similarities
 from e1bind_losses.contrast.products import FullProducts
 from e1bind_losses.contrast.tiles import Blocks, plan
 from e1bind_losses.nt_xent import NTXent
@@ -33,6 +36,7 @@ from e1bind_losses.options import NTXentOptions
 
 V, D, TEMPERATURE = 4, 768, 0.07
 KEEP_ALL_MB = 100_000
+SMALL = [8, 16, 32, 64, 128, 256, 512]
 LARGEST = {"dense": 16384, "pml": 8192, "pml NTXentLoss": 512, "one-product": 8192}
 """Vectors up to which a peer is run: beyond, it needs more memory or time than a shared machine has."""
 
@@ -162,6 +166,22 @@ def measure(N: int, repeats: int, device: torch.device) -> dict[str, object]:
     }
 
 
+def small(repeats: int, device: torch.device) -> dict[str, dict[str, float]]:
+    """Milliseconds of our two ways at small sizes: what `DENSE_UP_TO` stands on."""
+    found = {}
+    for N in SMALL:
+        e_RVD = vectors(N, device)
+        steps = {"dense": partial(_up_to, N, ours(e_RVD, 0)), "tiled": partial(_up_to, 0, ours(e_RVD, 0))}
+        taken = seconds(steps, repeats, device)
+        found[str(N)] = rounded({name: 1e3 * value for name, value in taken.items()}, 2)
+    return found
+
+
+def _up_to(limit: int, step: ValueAndGradient) -> None:
+    with mock.patch.object(similarities, "DENSE_UP_TO", limit):
+        step()
+
+
 def peak_step(name: str, device: torch.device) -> Callable[[], object]:
     """The step of "variant@N"; a small one has run before, so that libraries hold their buffers."""
     variant, N = name.split("@")
@@ -188,6 +208,7 @@ def main() -> None:
     result: dict[str, object] = {
         "V": V,
         "D": D,
+        "small_ms": small(10 * options.repeats, device),
         "sizes": {str(N): measure(N, options.repeats, device) for N in options.sizes},
     }
     if not options.no_memory:

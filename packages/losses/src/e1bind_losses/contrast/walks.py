@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from e1bind_losses.contrast.products import FullProducts, RoundedProducts
+from e1bind_losses.contrast.recycled import recycled
 from e1bind_losses.contrast.tiles import Tile
 
 _LOG2_E = 1 / math.log(2)
@@ -58,11 +59,11 @@ class PlainWalk(Walk):
     def sums(self, cache_bytes: int) -> tuple[Tensor, Tensor]:
         """L [N], and the exponentials of the first tiles, as many as `cache_bytes` hold, one after the other."""
         sum_N = self.new(len(self.group_N)).zero_()
-        kept = self.new(self._kept_numbers(cache_bytes))
+        kept = recycled(self._kept_numbers(cache_bytes), self.products.dtype, self.group_N.device)
         scratch, start = self.new(self.room), 0
         for tile in self.tiles:
             keep = start + tile.size <= len(kept)
-            exp_IJ = self._exponentials(tile, tile.view(kept[start:] if keep else scratch))
+            exp_IJ = self._exponentials(tile, tile.view(scratch), tile.view(kept[start:]) if keep else None)
             start += tile.size
             sum_N[tile.rows].add_(exp_IJ.sum(1))
             if tile.mirrored:
@@ -92,9 +93,12 @@ class PlainWalk(Walk):
             numbers += tile.size
         return numbers
 
-    def _exponentials(self, tile: Tile, out_IJ: Tensor) -> Tensor:
-        """exp(s), 0 between equal groups. As a power of 2: torch computes those in half the time on a CPU."""
-        exp_IJ = self.products.similarities(tile, _LOG2_E, out_IJ).exp2_()
+    def _exponentials(self, tile: Tile, s_IJ: Tensor, out_IJ: Tensor | None = None) -> Tensor:
+        """exp(s), 0 between equal groups, in `out_IJ` or else in the scratch room `s_IJ`."""
+        # The product goes to the scratch room, which stays in the CPU's cache, not to the memory of kept tiles. A power
+        # of 2, because torch computes those in half the time on a CPU.
+        self.products.similarities(tile, _LOG2_E, s_IJ)
+        exp_IJ = torch.exp2(s_IJ, out=s_IJ if out_IJ is None else out_IJ)
         self.take_out(tile, exp_IJ, 0.0)
         return exp_IJ
 
