@@ -48,7 +48,7 @@ class Case:
             x.requires_grad_()
 
     def _prepared(self, choice: AttentionChoice) -> Attention:
-        return Attention.prepare(choice, self.layout, self.ids, None, self.qkv[0].dtype)
+        return Attention.prepare(choice, self.layout, self.ids, None)
 
     def paths(self, kind: str) -> dict[str, Attend]:
         jobs = self.layout.within_jobs if kind == "within" else self.layout.global_jobs

@@ -3,15 +3,18 @@
     slices  unmasked SDPA, one call per segment and its prefix; any device, forward and backward
     dense   SDPA with a boolean mask over padded rows; the oracle, memory grows with the square of the row
     flex    FlexAttention with a block mask; on a GPU, or forward only on a CPU
-    varlen  the flash kernel for packed segments: within-sequence layers on a GPU in half precision
+    varlen  the flash kernel for packed segments: within-sequence layers on a GPU in half precision, where torch and
+            the GPU have it
 
 Shape legend: N packed tokens, M rows, T padded tokens of a row, h heads, d head width.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
@@ -54,9 +57,8 @@ class Attention:
         layout: RowLayout,
         sequence_ids: Tensor,
         view_ids: Tensor | None,
-        dtype: torch.dtype,
     ) -> Attention:
-        """Masks are made here, once per forward pass, and shared by all layers; `dtype` is that of q, k, v."""
+        """Masks are made here, once per forward pass, and shared by all layers."""
         on_gpu = sequence_ids.device.type == "cuda"
         if choice.path == "dense":
             within, over_all = dense_masks(sequence_ids, view_ids)
@@ -64,8 +66,8 @@ class Attention:
         if choice.path == "flex":
             return cls(*(_attend_flex(layout, kind, choice, sequence_ids.device) for kind in (False, True)))
         within_path, global_path = _attend_jobs(layout.within_jobs), _attend_jobs(layout.global_jobs)
-        if choice.path == "auto" and on_gpu and dtype in (torch.bfloat16, torch.float16):
-            within_path = _attend_varlen(layout)
+        if choice.path == "auto" and on_gpu:
+            within_path = _attend_varlen_or(within_path, layout)
         if choice.path == "auto" and on_gpu and choice.compile_flex:
             global_path = _attend_flex(layout, True, choice, sequence_ids.device)
         return cls(within_path, global_path)
@@ -134,11 +136,28 @@ def _attend_flex(layout: RowLayout, with_prefix: bool, choice: AttentionChoice, 
     return flex_attend(tables.block_mask(), choice.compile_flex)
 
 
-def _attend_varlen(layout: RowLayout) -> Attend:
-    from torch.nn.attention.varlen import varlen_attn
+def takes_varlen(q: Tensor) -> bool:
+    """Whether the variable-length flash kernel takes `q`: half precision, an Ampere GPU or newer, torch 2.10 on."""
+    if q.device.type != "cuda" or q.dtype not in (torch.bfloat16, torch.float16) or q.shape[-1] % 8:
+        return False
+    return _has_varlen() and torch.cuda.get_device_capability(q.device) >= (8, 0)
 
+
+@cache
+def _has_varlen() -> bool:
+    return importlib.util.find_spec("torch.nn.attention.varlen") is not None
+
+
+def _attend_varlen_or(otherwise: Attend, layout: RowLayout) -> Attend:
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        ends, longest = layout.cu_seqlens, layout.longest
-        return varlen_attn(q, k, v, ends, ends, longest, longest)
+        return attend_varlen(q, k, v, layout) if takes_varlen(q) else otherwise(q, k, v)
 
     return attend
+
+
+def attend_varlen(q: Tensor, k: Tensor, v: Tensor, layout: RowLayout) -> Tensor:
+    """Every segment by itself, in one call of the variable-length kernel."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends, longest = layout.cu_seqlens, layout.longest
+    return varlen_attn(q, k, v, ends, ends, longest, longest)

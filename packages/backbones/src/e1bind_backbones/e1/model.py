@@ -268,7 +268,7 @@ class E1ForMaskedLM(PreTrainedModel):
             self._check_limits(within_seq_position_ids, sequence_ids)
             layout = RowLayout.build(sequence_ids, view_ids).to(input_ids.device)
         dtype = compute_dtype(input_ids.device, self.model.embed_tokens.weight.dtype)
-        attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids, dtype)
+        attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids)
         ids = (input_ids, within_seq_position_ids, global_position_ids, sequence_ids)
         states = self.model(*(layout.pack(x) for x in ids), attention, dtype, output_hidden_states)
         loss, logits_NC = self._head(states[-1], None if labels is None else layout.pack(labels), compute_logits)
