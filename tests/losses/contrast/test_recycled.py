@@ -22,21 +22,25 @@ def test_memory_comes_back_when_the_last_tensor_on_it_has_gone() -> None:
     first = large(50 * LARGE)  # larger than what any other test has left behind
     address, part = first.data_ptr(), first[10:].view(-1)
     del first
-    assert large(50 * LARGE).data_ptr() != address, "a view still uses it"
+    second = large(50 * LARGE)
+    assert second.data_ptr() != address, "a view still uses it"
     del part
     assert large(50 * LARGE).data_ptr() == address
 
 
 def test_two_in_use_share_nothing() -> None:
     first, second = large().fill_(1), large().fill_(2)
-    assert first.eq(1).all() and second.eq(2).all()
+    assert first.eq(1).all()
+    assert second.eq(2).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_any_size_and_dtype_can_follow_any_other(dtype: torch.dtype) -> None:
     for numbers in (LARGE, 3 * LARGE, 1, 0, 2 * LARGE + 1):
         x = large(numbers, dtype).fill_(3)
-        assert x.shape == (numbers,) and x.dtype == dtype and x.eq(3).all()
+        assert x.shape == (numbers,)
+        assert x.dtype == dtype
+        assert x.eq(3).all()
 
 
 def embeddings(seed: int) -> Tensor:

@@ -15,8 +15,8 @@ _SCORING = (
 )
 _CACHE = (
     "Memory, in MB, for similarities kept from forward to backward; what does not fit is computed again. 0 takes "
-    "the least memory. All similarities of N embeddings take about N * N / 500,000 MB; on a CPU the memory is kept for "
-    "the next step."
+    "the least memory. All similarities of N embeddings take about N * N / 500,000 MB. On a CPU the memory stays "
+    "with the process for the next step."
 )
 
 

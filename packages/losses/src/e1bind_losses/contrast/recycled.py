@@ -1,7 +1,7 @@
 """Memory for large tensors on a CPU, used again from step to step.
 
-A GPU's allocator in torch keeps what is freed. A CPU's gives large blocks back to the system, and fetching them again,
-page by page, costs about 4 % of a whole NT-Xent step.
+A GPU's allocator in torch keeps what is freed. A CPU's gives large blocks back to the system, and fetching them
+again, page by page, costs about 4 % of a whole NT-Xent step.
 """
 
 from __future__ import annotations

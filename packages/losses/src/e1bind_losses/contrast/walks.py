@@ -95,8 +95,8 @@ class PlainWalk(Walk):
 
     def _exponentials(self, tile: Tile, s_IJ: Tensor, out_IJ: Tensor | None = None) -> Tensor:
         """exp(s), 0 between equal groups, in `out_IJ` or else in the scratch room `s_IJ`."""
-        # The product goes to the scratch room, which stays in the CPU's cache, not to the memory of kept tiles. A power
-        # of 2, because torch computes those in half the time on a CPU.
+        # The product goes to the scratch room, which stays in the CPU's cache, not to the memory of kept tiles.
+        # A power of 2, because torch computes those in half the time on a CPU.
         self.products.similarities(tile, _LOG2_E, s_IJ)
         exp_IJ = torch.exp2(s_IJ, out=s_IJ if out_IJ is None else out_IJ)
         self.take_out(tile, exp_IJ, 0.0)
