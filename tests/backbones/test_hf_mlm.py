@@ -268,6 +268,12 @@ def test_a_model_that_is_no_masked_language_model_is_refused(tmp_path):
         build(folder)
 
 
+def test_an_e1_checkpoint_is_sent_to_its_own_backbone(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "E1", "hidden_size": 64}))
+    with pytest.raises(UserError, match=r"is an E1 model; it goes through \[backbone.e1\]"):
+        build(tmp_path)
+
+
 def test_a_checkpoint_that_lacks_parameters_is_refused(tmp_path):
     folder = write_esm(tmp_path / "esm", EsmModel)
     config = json.loads((folder / "config.json").read_text())

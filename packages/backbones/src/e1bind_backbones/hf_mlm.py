@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from e1bind.contracts import TokenBatch
@@ -37,6 +44,7 @@ class HfMlmBackbone:
     def __init__(self, options: HfMlmOptions) -> None:
         self.options = options
         with reading_checkpoint(options.checkpoint, OPTION):
+            self._refuse_e1()
             self.config = AutoConfig.from_pretrained(options.checkpoint, **self._arguments)
             tokenizer = AutoTokenizer.from_pretrained(options.checkpoint, **self._arguments)
         self._refuse_other_kinds()
@@ -53,6 +61,11 @@ class HfMlmBackbone:
         options = self.options
         revision = {} if options.revision is None else {"revision": options.revision}
         return {"trust_remote_code": options.trust_remote_code, **revision}
+
+    def _refuse_e1(self) -> None:
+        raw, _ = PreTrainedConfig.get_config_dict(self.options.checkpoint, **self._arguments)
+        if raw.get("model_type") == "E1":
+            raise UserError(f"{OPTION}: {self.options.checkpoint} is an E1 model; it goes through [backbone.e1]")
 
     def _refuse_other_kinds(self) -> None:
         config, checkpoint = self.config, self.options.checkpoint
