@@ -15,6 +15,7 @@ def state_at(epoch, step=0):
     return FoldState(
         epoch=epoch,
         step=step,
+        micros=2 * step,
         trainable={"a": torch.full((3,), float(epoch))},
         optimizer={"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]},
         prototypes={"ZN": {"vector_P": torch.ones(2), "positives": 3}},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.predict import predict
+from e1bind_cli.ranks import tell
 from e1bind_cli.report import report
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
@@ -77,9 +79,7 @@ def run(arguments: list[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_OTHER
     except UserError as error:
-        if state.debug:
-            err.print_exception()
-        err.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        tell(str(error), partial(_say, str(error)))
         return EXIT_USER
     except Exception as error:  # noqa: BLE001 - the last stop: told in full, exit code 1
         err.print_exception()
@@ -88,3 +88,10 @@ def run(arguments: list[str]) -> int:
         )
         return EXIT_OTHER
     return 0
+
+
+def _say(message: str) -> None:
+    """Print the error being handled; its traceback too with --debug."""
+    if state.debug:
+        err.print_exception()
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

@@ -1,16 +1,35 @@
-"""Several processes on this machine, by torchrun's own launcher."""
+"""Several processes on this machine, by torchrun's own launcher in this process: its exit codes are then ours."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import signal
 from collections.abc import Sequence
+
+from e1bind_cli.console import err
+
+_SIGNALLED = 128
 
 
 def launch(processes: int, arguments: Sequence[str]) -> int:
-    """Run this very command in `processes` processes under torchrun; its exit code."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    return subprocess.run([*command, "-m", "e1bind_cli", *without_nproc(arguments)]).returncode
+    """Run this very command in `processes` processes under torchrun; the exit code of the first that failed."""
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    own = ["-m", "e1bind_cli", *without_nproc(arguments)]
+    try:
+        run(parse_args(["--standalone", f"--nproc-per-node={processes}", *own]))
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode >= 0:
+            return failure.exitcode
+        name = signal.Signals(-failure.exitcode).name
+        err.print(f"error: process {rank} was ended by {name}; --resume goes on from the last state", markup=False)
+        return _SIGNALLED - failure.exitcode
+    except SignalException as stop:
+        # Passed on to the processes, which have ended by now: rank 0 has said how to go on.
+        return _SIGNALLED + stop.sigval
+    return 0
 
 
 def without_nproc(arguments: Sequence[str]) -> list[str]:

@@ -47,11 +47,11 @@ def train(
 ) -> None:
     """Train all folds of a spec, or go on with a run, and write the run directory."""
     _check(spec, overrides, fold, run_id, resume, force)
+    run = load_spec(spec, overrides or []) if spec is not None else None
     if nproc is not None and nproc > 1:
         from e1bind_cli.launch import launch
 
         raise typer.Exit(launch(nproc, sys.argv[1:]))
-    run = load_spec(spec, overrides or []) if spec is not None else None
 
     def work(listener: Listener) -> Finished | None:
         from e1bind import workflow

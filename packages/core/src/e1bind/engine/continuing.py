@@ -13,10 +13,13 @@ from e1bind.errors import RunError
 from e1bind.spec import RunSpec
 
 
-def check_unchanged(run: RunDir, spec: RunSpec, data: Mapping[str, Any], force: bool) -> None:
+def check_unchanged(
+    run: RunDir, spec: RunSpec, data: Mapping[str, Any], force: bool, processes: int | None = None
+) -> None:
     """Compare a run's frozen files with what is there now; `force` lets spec and plugins differ, never the data.
 
-    Raises `RunError` naming every difference.
+    `processes`: those that are to train, if any; they must take the optimizer steps the run was begun with. Raises
+    `RunError` naming every difference.
     """
     resolved, plugins, begun = (_frozen(run, n) for n in ("spec.resolved.json", "plugins.json", "data.json"))
     if begun.get("fingerprint") != data["fingerprint"]:
@@ -27,6 +30,8 @@ def check_unchanged(run: RunDir, spec: RunSpec, data: Mapping[str, Any], force: 
     changes = [f"spec: {line}" for line in differences(resolved, spec.resolved())]
     if begun.get("spec") != spec_fingerprint(resolved):
         changes.append("spec.resolved.json itself was edited")
+    if processes is not None:
+        changes += _step_change(begun, resolved, spec, processes)
     changes += [f"plugin of {line}" for line in differences(_versions(plugins), _versions(provenance(spec)))]
     if not changes:
         return
@@ -38,6 +43,24 @@ def check_unchanged(run: RunDir, spec: RunSpec, data: Mapping[str, Any], force: 
         )
     for change in changes:
         log.warning("going on although changed since the run was begun: %s", change)
+
+
+def _step_change(
+    begun: Mapping[str, Any], resolved: Mapping[str, Any], spec: RunSpec, processes: int
+) -> Iterator[str]:
+    """A line where an optimizer step would take more or fewer micro-batches than it did when the run was begun."""
+    before, accum = begun.get("processes", 1), resolved["training"]["accum_steps"]
+    now = spec.training.accum_steps * processes
+    if now != before * accum:
+        yield (
+            f"micro-batches of an optimizer step: {before * accum} ({before} {_processes(before)} x accum_steps "
+            f"{accum}) -> {now} ({processes} {_processes(processes)} x accum_steps {spec.training.accum_steps}); "
+            f"start {before} {_processes(before)} as before"
+        )
+
+
+def _processes(count: int) -> str:
+    return "process" if count == 1 else "processes"
 
 
 def differences(before: Any, now: Any, path: str = "") -> Iterator[str]:

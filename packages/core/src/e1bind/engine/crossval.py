@@ -19,7 +19,7 @@ from e1bind.data.records import merge_ions
 from e1bind.data.windows import count_windows
 from e1bind.engine.calibrate import calibrate_run
 from e1bind.engine.continuing import check_unchanged
-from e1bind.engine.distributed import World, world
+from e1bind.engine.distributed import World, peer_advice, restarts, world
 from e1bind.engine.events import Listener, log
 from e1bind.engine.fingerprint import data_fingerprint, spec_fingerprint
 from e1bind.engine.fold import FoldTrainer
@@ -59,9 +59,13 @@ def cross_validate(
     """Train all folds of a new run, or one of them.
 
     With a `fold` the run directory `run_id` may have been made by another process of the same run, and no results
-    are put together: `collect` does that. Only the main process gets a result; None for one fold.
+    are put together: `collect` does that. Where torchrun restarts the command, `run_id` is gone on with as well.
+    Only the main process gets a result; None for one fold.
     """
-    if fold is None and run_id is not None and (spec.run.output_dir / run_id).exists():
+    if restarts() and run_id is None:
+        raise RunError("torchrun --max-restarts needs --run-id, so that a restart finds the run it goes on with")
+    shared = fold is not None or restarts()
+    if not shared and run_id is not None and (spec.run.output_dir / run_id).exists():
         raise RunError(
             f"{spec.run.output_dir / run_id} exists: continue it with --resume {spec.run.output_dir / run_id}, "
             "or choose another --run-id"
@@ -70,8 +74,8 @@ def cross_validate(
 
         def create() -> Path:
             data = data_facts(pipeline, records, plan)
-            run = create_run_dir(spec, spec_file, data, run_id)
-            check_unchanged(run, spec, data, force=False)
+            run = create_run_dir(spec, spec_file, {**data, "processes": here.size}, run_id)
+            check_unchanged(run, spec, data, force=False, processes=here.size)
             return run.path
 
         run = RunDir(here.main_does(create))
@@ -86,11 +90,11 @@ def resume(
 
         def check() -> None:
             data = data_facts(pipeline, records, plan)
-            check_unchanged(run, spec, data, force)
+            check_unchanged(run, spec, data, force, here.size)
             if force:
                 run.write_json("spec.resolved.json", spec.resolved())
                 run.write_json("plugins.json", provenance(spec))
-                run.write_json("data.json", data)
+                run.write_json("data.json", {**data, "processes": here.size})
 
         here.main_does(check)
         return _CrossValidation(pipeline, records, plan, run, here, listener, draw).run(fold)
@@ -188,6 +192,7 @@ class _CrossValidation:
             locked(run.path, main and only is None),
             _logging_to(log_file if main else None),
             disk_advice(run.path, self._resume_command(only)),
+            peer_advice(self.world, self._resume_command(only)),
         ):
             self._train(range(1, self.plan.folds + 1) if only is None else [only], self._resume_command(only))
             finished = self._concluded() if main and only is None else None

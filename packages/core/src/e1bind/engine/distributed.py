@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
-from e1bind.errors import UserError
+from e1bind.errors import RunError, UserError
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,32 @@ class World:
         """Wait for all ranks."""
         if self.size > 1:
             dist.barrier()
+
+
+def under_torchrun() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def restarts() -> bool:
+    """Whether torchrun starts this command again where a process of it dies (`--max-restarts`)."""
+    return int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) > 0
+
+
+@contextmanager
+def peer_advice(here: World, resume: str) -> Iterator[None]:
+    """Turn the failure to reach another process of the run into a `RunError` that says how to go on."""
+    try:
+        yield
+    except RuntimeError as error:
+        # gloo raises plain ones; only its own message tells them from others.
+        if here.size == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise RunError(
+            f"process {here.rank} of {here.size} lost another one, or waited too long for it "
+            f"(run.distributed_timeout_minutes); what that one said tells why ({str(error).splitlines()[0]}). "
+            f"Go on from the last state:\n  {resume}"
+        ) from error
 
 
 @contextmanager

@@ -105,27 +105,30 @@ class EpochTrainer:
     ) -> dict[str, dict[str, float]]:
         """Train on `micros`; mean losses and logs by ion. Raises `RunError` before a non-finite step is taken.
 
-        `taken` steps of the epoch were taken before, with the running `sums`. `after_step` is told how many are
-        taken now, and whether a rank was asked to stop.
+        `taken` of them were trained on before, by all ranks, with the running `sums`. `after_step` is told how many
+        they are now, and whether a rank was asked to stop.
         """
         self.model.train()
-        steps = rank_slots(micros, self.section.accum_steps, self.world)
-        loaded = self._load(steps[taken:], epoch)
+        steps = rank_slots(micros[taken:], self.section.accum_steps, self.world)
+        loaded = self._load(steps, epoch)
+        per_step = self.section.accum_steps * self.world.size
+        whole = -(-len(micros) // per_step) * per_step
         self.averages = {ion: Averages(sums.get(ion) if self.world.is_main else None) for ion in self.section.ions}
-        meter = _Meter(self.listener, self.world.size, sum(len(slots) for slots in steps[:taken]))
-        for number, slots in enumerate(steps[taken:], start=taken):
+        meter = _Meter(self.listener, self.world.size, taken, len(micros))
+        for slots, start in zip(steps, range(taken, len(micros), per_step), strict=True):
             group = [next(loaded) for _ in slots]
             total, stopping = self._labelled(slots, group)
             for place, (slot, batch) in enumerate(zip(slots, group, strict=True)):
                 weight = batch.labelled / total if slot.counts else 0.0
                 # What a micro-batch is, not who computes it, seeds its dropout.
-                index = (number * self.section.accum_steps + place) * self.world.size + self.world.rank
+                index = start + place * self.world.size + self.world.rank
                 seed_torch(self.pipeline.spec.run.seed, "dropout", fold, epoch, index)
                 loss = self._backward(batch, weight, last=place == len(slots) - 1)
                 meter.count(slot.counts, batch.labelled, loss)
-            self._step(epoch - 1 + (number + 1) / len(steps), group)
+            self._step(epoch - 1 + min(1.0, (start + per_step) / whole), group)
             # Alone there is nobody to agree with, so a signal during the step is seen at its end.
-            after_step(number + 1, stopping or (self.world.size == 1 and self.stop.signal is not None))
+            stopping = stopping or (self.world.size == 1 and self.stop.signal is not None)
+            after_step(min(start + per_step, len(micros)), stopping)
         return {ion: a.means(self.world) for ion, a in self.averages.items()}
 
     def sums(self) -> dict[str, Sums]:
@@ -166,13 +169,13 @@ class EpochTrainer:
 class _Meter:
     """Tells the listener how far the epoch is."""
 
-    def __init__(self, listener: Listener, ranks: int, done: int) -> None:
-        self.listener, self.ranks, self.done = listener, ranks, done
+    def __init__(self, listener: Listener, ranks: int, done: int, total: int) -> None:
+        self.listener, self.ranks, self.done, self.total = listener, ranks, done, total
         self.residues = 0
         self.started = time.perf_counter()
 
     def count(self, counts: bool, residues: int, loss: float) -> None:
-        self.done += counts
+        self.done = min(self.done + self.ranks * counts, self.total)
         self.residues += residues * counts
         rate = self.residues * self.ranks / (time.perf_counter() - self.started)
         self.listener.advance(self.done, {"loss": loss, "residues/s": rate})

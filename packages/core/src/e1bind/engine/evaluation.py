@@ -32,15 +32,21 @@ def evaluate(
     world: World,
     on_batch: Callable[[], None] = lambda: None,
 ) -> tuple[Scores, dict[str, float]]:
-    """Scores of all `records` (on every rank), and mean losses and logs over their labelled residues."""
+    """Scores of all `records` (on every rank), and mean losses and logs over their labelled residues.
+
+    `on_batch` is called equally often on every rank, so that it may speak to the others.
+    """
     model.eval()
-    mine = world.share(window_batches(pipeline, records))
+    groups = window_batches(pipeline, records)
+    mine = world.share(groups)
     averages = Averages()
     scored: list[Scored] = []
     for pieces, batch in zip(mine, load(pipeline, ion, mine), strict=True):
         output = model(batch.to(world.device), prototype)
         averages.add_step(output, batch.labelled)
         scored += _by_piece(pieces, output.scores_R)
+        on_batch()
+    if len(mine) < -(-len(groups) // world.size):
         on_batch()
     parts = [piece for rank in world.gather(scored) for piece in rank]
     return _merged(records, parts), averages.means(world)

@@ -58,7 +58,7 @@ class FoldTrainer:
         self.result = FoldResult(fold, best_epoch=0, best_value=math.nan, epochs=0, scores={}, rows=[])
         self.prototypes: dict[str, Prototype] = {}
         self.best: dict[str, Tensor] = {}
-        self.step = 0
+        self.step, self.micros = 0, 0
         self.sums: dict[str, Sums] = {}
 
     def run(self) -> FoldResult:
@@ -103,7 +103,8 @@ class FoldTrainer:
         result.epochs, result.rows = state.epoch - 1, list(state.rows)
         result.best_epoch, result.best_value = state.best_epoch, state.best_value
         result.scores = {ion: {c: v.numpy() for c, v in scores.items()} for ion, scores in state.scores.items()}
-        self.step, self.sums, self.best = state.step, dict(state.sums), dict(state.best)
+        self.step, self.micros = state.step, state.micros
+        self.sums, self.best = dict(state.sums), dict(state.best)
         if self.best and self.world.is_main:
             # What is on disk may be from an epoch that the state does not know of.
             self._set_trainable(self.best)
@@ -130,6 +131,7 @@ class FoldTrainer:
             FoldState(
                 epoch=epoch,
                 step=self.step,
+                micros=self.micros,
                 trainable=to_cpu(self.trainable),
                 optimizer=self.optimizer.state_dict(),
                 prototypes={ion: prototype_table(p) for ion, p in self.prototypes.items()},
@@ -161,14 +163,14 @@ class FoldTrainer:
         micros = plan_epoch(self.pipeline, self.train, self.fold, epoch)
         self.listener.stage(f"fold {self.fold} epoch {epoch}/{self.section.epochs}", len(micros))
         try:
-            means = self.trainer.run(micros, self.fold, epoch, self.step, self.sums, self._after_step)
+            means = self.trainer.run(micros, self.fold, epoch, self.micros, self.sums, self._after_step)
         except NonFinite as error:
             raise RunError(
                 f"fold {self.fold}, epoch {epoch}, step {self.step + 1}: {self._with_bundle(error)}"
             ) from error
         self.listener.stage_done()
         rows, scores = self._validate(epoch, means)
-        self.step, self.sums = 0, {}
+        self.step, self.micros, self.sums = 0, 0, {}
         self._keep(epoch, rows, scores)
         self._save(epoch + 1)
         if self.world.is_main:
@@ -187,27 +189,25 @@ class FoldTrainer:
         save_bundle(path, str(error), error.batches, self.trainable, position)
         return f"{error}. Batches and weights of this step: {path}"
 
-    def _after_step(self, taken: int, stopping: bool) -> None:
+    def _after_step(self, micros: int, stopping: bool) -> None:
         """Save every `save_every_steps` steps, and before a stop."""
-        self.step = taken
+        self.step, self.micros = self.step + 1, micros
         every = self.section.save_every_steps
-        if stopping or (every and taken % every == 0):
+        if stopping or (every and self.step % every == 0):
             self.sums = self.trainer.sums()
             self._save(self.result.epochs + 1)
         if stopping:
-            where = f"after step {taken} of epoch {self.result.epochs + 1} of fold {self.fold}"
+            where = f"after step {self.step} of epoch {self.result.epochs + 1} of fold {self.fold}"
             self.stop.raise_if(self.stop.agreed(self.world), where)
 
     def _stop_in_validation(self) -> None:
-        """Validation of a large fold takes longer than a cluster waits after SIGTERM.
-
-        One process only: with several, a rank that leaves would leave the others waiting, so they finish it.
-        """
-        if self.stop.signal is not None and self.world.size == 1:
+        """Validation of a large fold takes longer than torchrun or a cluster waits after SIGTERM."""
+        if self.stop.wanted(self.world):
             self.sums = self.trainer.sums()
             epoch = self.result.epochs + 1
             self._save(epoch)
-            self.stop.raise_if(self.stop.signal, f"in the validation of epoch {epoch} of fold {self.fold}")
+            where = f"in the validation of epoch {epoch} of fold {self.fold}"
+            self.stop.raise_if(self.stop.agreed(self.world), where)
 
     @property
     def _monitor(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,16 @@ class EvaluationBatches(Dataset[ProteinBatch]):
         return collate(micro.ion, micro.records, views, self.encoder)
 
 
+def _leave_signals_to_the_trainer(_: int) -> None:
+    """In a worker: a signal to the whole process group must not take the next batch from the step at hand.
+
+    The worker ends with its trainer, by its own watch on it.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(dataset: Dataset[ProteinBatch], workers: int) -> Iterator[ProteinBatch]:
     """The micro-batches in order, prepared by `workers` processes or by this one."""
-    return iter(DataLoader(dataset, batch_size=None, shuffle=False, num_workers=workers))
+    init = _leave_signals_to_the_trainer
+    return iter(DataLoader(dataset, batch_size=None, shuffle=False, num_workers=workers, worker_init_fn=init))

@@ -23,7 +23,7 @@ from e1bind.engine.averages import Sums
 from e1bind.engine.events import log
 from e1bind.engine.rundir import atomic_write
 
-FORMAT = 1
+FORMAT = 2
 GENERATIONS = 2
 _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
@@ -32,14 +32,16 @@ _NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 class FoldState:
     """Where a fold stands: everything that is not a function of spec, data and position alone.
 
-    `epoch` (from 1) is under way with `step` optimizer steps of it taken; at `step` 0 it has not begun. Draws of
-    batches, masks, contexts and dropout derive from the position, so no generator's state is kept.
+    `epoch` (from 1) is under way with `step` optimizer steps of it taken, which were `micros` micro-batches; at
+    `step` 0 it has not begun. Draws of batches, masks, contexts and dropout derive from the position, so no
+    generator's state is kept.
     `trainable`: adapter, projector and whatever else is trained; `best`: the same at the best epoch.
     `sums`: the running means of the epoch, by ion. `scores`: those of the held-out chains at the best epoch.
     """
 
     epoch: int
     step: int
+    micros: int
     trainable: Mapping[str, Tensor]
     optimizer: Mapping[str, Any]
     prototypes: Mapping[str, Mapping[str, Any]]

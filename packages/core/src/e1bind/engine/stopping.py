@@ -1,16 +1,24 @@
-"""SIGTERM and Ctrl-C: the first asks for a stop after the step at hand, the second stops at once."""
+"""SIGTERM and Ctrl-C: the first asks for a stop after the step at hand, the second stops at once.
+
+Under torchrun one request comes twice: a scheduler signals every process of a job, and torchrun, which is one of
+them, passes the signal on. So there a repeat within a few seconds is the same request, also while the process ends.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 
-from e1bind.engine.distributed import World
+import torch
+
+from e1bind.engine.distributed import World, under_torchrun
 from e1bind.engine.events import log
 from e1bind.errors import Interrupted
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SAME_REQUEST_SECONDS = 5.0
 
 
 class StopRequest:
@@ -20,6 +28,7 @@ class StopRequest:
         """`resume`: the command that goes on, for the message."""
         self.resume = resume
         self.signal: int | None = None
+        self._noted_at = 0.0
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> StopRequest:
@@ -28,17 +37,28 @@ class StopRequest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._restore()
+        if self.signal is None or not under_torchrun():
+            self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        self._restore()  # so that a second signal stops at once
-        log.warning("%s: stopping after this step", signal.Signals(number).name)
+        now = time.monotonic()
+        if self.signal is None:
+            self.signal, self._noted_at = number, now
+            log.warning("%s: stopping after this step", signal.Signals(number).name)
+        elif not under_torchrun() or now - self._noted_at > _SAME_REQUEST_SECONDS:
+            self._restore()
+            signal.raise_signal(number)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         self._before = {}
+
+    def wanted(self, world: World) -> bool:
+        """Whether any rank has received a signal; all ranks must ask."""
+        if world.size == 1:
+            return self.signal is not None
+        return bool(world.sum(torch.tensor(int(self.signal is not None), device=world.device)))
 
     def agreed(self, world: World) -> int | None:
         """The signal any rank has received, on every rank."""
