@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from e1bind import __version__
-from e1bind.errors import UserError
+from e1bind.errors import LostProcess, UserError
 from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
@@ -79,7 +79,10 @@ def run(arguments: list[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else EXIT_OTHER
     except UserError as error:
-        tell(str(error), partial(_say, str(error)))
+        if isinstance(error, LostProcess):
+            _say(str(error))
+        else:
+            tell(str(error), partial(_say, str(error)))
         return EXIT_USER
     except Exception as error:  # noqa: BLE001 - the last stop: told in full, exit code 1
         err.print_exception()

@@ -22,6 +22,10 @@ class RunError(UserError):
     """A run directory cannot be created, read or continued."""
 
 
+class LostProcess(RunError):
+    """Another process of the run cannot be reached: it has ended, so there is nobody to wait for."""
+
+
 class Interrupted(Exception):
     """A signal ended the run after its state was saved; `signal` is its number."""
 

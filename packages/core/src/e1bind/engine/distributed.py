@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
-from e1bind.errors import RunError, UserError
+from e1bind.errors import LostProcess, UserError
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,14 @@ def restarts() -> bool:
 
 @contextmanager
 def peer_advice(here: World, resume: str) -> Iterator[None]:
-    """Turn the failure to reach another process of the run into a `RunError` that says how to go on."""
+    """Turn the failure to reach another process of the run into a `LostProcess` that says how to go on."""
     try:
         yield
     except RuntimeError as error:
         # gloo raises plain ones; only its own message tells them from others.
         if here.size == 1 or not (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise
-        raise RunError(
+        raise LostProcess(
             f"process {here.rank} of {here.size} lost another one, or waited too long for it "
             f"(run.distributed_timeout_minutes); what that one said tells why ({str(error).splitlines()[0]}). "
             f"Go on from the last state:\n  {resume}"
@@ -112,11 +113,23 @@ def world(device: str, timeout_minutes: float) -> Iterator[World]:
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     backend = "nccl" if chosen.type == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(minutes=timeout_minutes))
+    _join(backend, timedelta(minutes=timeout_minutes))
     try:
         yield World(dist.get_rank(), dist.get_world_size(), chosen)
     finally:
         dist.destroy_process_group()
+
+
+def _join(backend: str, timeout: timedelta) -> None:
+    """Join the process group, apart from what processes of an earlier attempt have left.
+
+    torchrun may keep one store over its restarts; a process that is quick then reads the addresses of dead ones.
+    """
+    store, rank, size = next(rendezvous("env://", timeout=timeout))
+    store.set_timeout(timeout)
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    own = dist.PrefixStore(f"e1bind/{attempt}", store)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
 
 
 def _device(wanted: str, local_rank: int) -> torch.device:
