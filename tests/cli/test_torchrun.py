@@ -5,6 +5,7 @@ All of them: E1BIND_ALL_FAULTS=1 uv run pytest -m "slow or not slow" tests/cli/t
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import forks
+import numpy as np
 import pytest
 from launching import E1BIND, STANDALONE, TORCHRUN, descendants, ended, free_port, ranks, send, start, wait_for
 from small_runs import SPEC, draw_nothing, results_of, train_once
@@ -19,7 +21,8 @@ from small_runs import SPEC, draw_nothing, results_of, train_once
 from e1bind.engine.crossval import resume
 from e1bind.engine.events import Listener
 from e1bind.engine.rundir import RunDir
-from e1bind.spec import read_resolved
+from e1bind.errors import RunError
+from e1bind.spec import load_spec, read_resolved
 
 EVERYTHING = os.environ.get("E1BIND_ALL_FAULTS") == "1"
 SHORT = ("5a7u_A", "1oi0_A", "6zu5_LMM", "6zu5_LJJ", "6zu5_SDD", "6zu5_SBB")
@@ -175,3 +178,21 @@ def test_every_process_ends_with_the_code_of_an_error_told_once(folder: Path) ->
     assert code == 1, said  # torchrun's own
     assert said.count("error: ") == 1, said
     assert re.findall(r"exitcode +: (\S+)", said) == ["2", "2"], said
+
+
+def test_another_number_of_processes_is_refused_unless_steps_keep_their_size(
+    folder: Path, text: str, undisturbed: dict[str, bytes]
+) -> None:
+    run = RunDir(folder / "results" / "run")
+    pids = forks.ranks(lambda: train_once(folder, text, "run"), folder / "log")
+    wait_for(run.log, "fold 1 epoch 2")
+    send(signal.SIGTERM, pids)
+    assert [forks.wait(pid) for pid in pids] == [1, 1]
+    assert "stopped by SIGTERM" in run.log.read_text()
+    with pytest.raises(RunError, match=r"2 \(2 processes x accum_steps 1\) -> 1 \(1 process x accum_steps 1\)"):
+        resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
+    spec = load_spec(folder / "spec.toml", ["training.accum_steps=2"])
+    assert resume(spec, run, draw_nothing, Listener(), True, None) is not None
+    with np.load(run.oof) as one, np.load(io.BytesIO(undisturbed["oof_preds.npz"])) as two:
+        assert np.array_equal(one["protein"], two["protein"])
+        assert np.abs(one["probability"] - two["probability"]).max() < 1e-5
