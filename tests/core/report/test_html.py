@@ -177,16 +177,26 @@ def test_the_engines_entry_draws_what_is_in_memory(make_run):
     assert "There is no oof_preds.npz" not in text
 
 
+def test_the_band_of_the_hra_is_the_runs(make_run):
+    run = make_run()
+    assert "recall 0.7 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
+    before = (run / "plots" / "pr_ZN.png").read_bytes()
+    resolved = {"metrics": {"hra": {"use": "e1bind-core/hra", "min_recall": 0.5}}}
+    (run / "spec.resolved.json").write_text(json.dumps(resolved))
+    assert "recall 0.5 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
+    assert (run / "plots" / "pr_ZN.png").read_bytes() != before
+
+
 def test_a_folds_plots_are_of_that_fold_only(make_run, tmp_path):
     data = read_run(make_run(["ZN", "CA"]))
     known = data.oof["label"] >= 0
     chosen = choose_threshold(data.oof["probability"][known], data.oof["label"][known], "f1")
-    pictures = draw_fold(tmp_path / "a", data.rows, data.oof, 2, {"ZN": chosen, "CA": chosen})
+    pictures = draw_fold(tmp_path / "a", data.rows, data.oof, 2, {"ZN": chosen, "CA": chosen}, 0.7)
     assert {path.name for path in (tmp_path / "a").iterdir()} == {picture.file.name for picture in pictures}
     assert len(pictures) == 3 + 2 * 5
     only = {name: column[data.oof["fold"] == 2] for name, column in data.oof.items()}
     rows = [row for row in data.rows if row["fold"] == 2]
-    draw_fold(tmp_path / "b", rows, only, 2, {"ZN": chosen, "CA": chosen})
+    draw_fold(tmp_path / "b", rows, only, 2, {"ZN": chosen, "CA": chosen}, 0.7)
     for picture in pictures:
         assert picture.file.read_bytes() == (tmp_path / "b" / picture.file.name).read_bytes()
 

@@ -12,7 +12,7 @@ _CATALOG = (
         "hra",
         "curves:Hra",
         "HraOptions",
-        "Area under the precision-recall curve over recall >= 0.7; perfect is 0.3.",
+        "Area under the precision-recall curve over recall >= `min_recall` (0.7); perfect is 0.3.",
     ),
     ("hra-normalised", "curves:HraNormalised", "HraOptions", "HRA divided by its width in recall; perfect is 1."),
     ("f1", "decisions:F1", "DecisionOptions", "Harmonic mean of precision and recall at the threshold."),

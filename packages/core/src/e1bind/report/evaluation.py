@@ -58,13 +58,17 @@ def evaluation_figures(
     threshold: Mapping[str, Any],
     bars: Sequence[Bar],
     examples: Mapping[str, str],
-    calibration: Calibration | None = None,
+    calibration: Calibration | None,
+    min_recall: float,
 ) -> list[Path]:
-    """Draw everything of one ion into `folder`; `examples` maps a protein to what it is an example of."""
+    """Draw everything of one ion into `folder`; `examples` maps a protein to what it is an example of.
+
+    `min_recall`: where the run's HRA begins.
+    """
     value = float(threshold["threshold"])
     files = [folder / f"metrics_{file_part(ion)}.png"]
     plot_intervals(bars, files[0], f"{ion}, test chains")
-    files += [picture.file for picture in ion_pictures(table, ion, folder, threshold, fold=0)]
+    files += [p.file for p in ion_pictures(table, ion, folder, threshold, fold=0, min_recall=min_recall)]
     if calibration is not None:
         rows = of_ion(table, ion)
         series = {

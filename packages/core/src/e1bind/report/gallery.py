@@ -89,10 +89,12 @@ def ion_pictures(
     threshold: Mapping[str, Any] | None,
     fold: int | None = None,
     calibration: CalibrationMethod | None = None,
+    min_recall: float = 0.7,
 ) -> list[Picture]:
     """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them.
 
     With a `calibration` the reliability diagram of all folds also shows it, each fold by a map of the others.
+    `min_recall`: where the run's HRA begins.
     """
     rows = of_ion(table, ion, fold)
     p_N, y_N = rows["probability"], rows["label"]
@@ -105,7 +107,7 @@ def ion_pictures(
         Picture(
             folder / f"pr_{name}.png",
             f"{ion}: precision and recall",
-            "The filled part of the band over recall 0.7 and above is the HRA.",
+            f"The filled part of the band over recall {min_recall:g} and above is the HRA.",
         ),
         Picture(
             folder / f"roc_{name}.png",
@@ -128,7 +130,7 @@ def ion_pictures(
             "Counts on a logarithmic axis: there are many more residues that do not bind.",
         ),
     ]
-    plot_precision_recall(p_N, y_N, pictures[0].file, of_folds)
+    plot_precision_recall(p_N, y_N, pictures[0].file, of_folds, min_recall)
     plot_roc(p_N, y_N, pictures[1].file, of_folds)
     reliability = {"as predicted": (p_N, y_N)}
     if calibration is not None and fold is None:

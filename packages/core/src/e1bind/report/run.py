@@ -15,12 +15,20 @@ from e1bind.report.training import Row
 
 
 def draw_fold(
-    folder: Path, rows: Sequence[Row], table: Table, fold: int, thresholds: Mapping[str, Threshold]
+    folder: Path,
+    rows: Sequence[Row],
+    table: Table,
+    fold: int,
+    thresholds: Mapping[str, Threshold],
+    min_recall: float,
 ) -> list[Picture]:
-    """Draw one fold's training and the predictions of the chains it held out into `folder`."""
+    """Draw one fold's training and the predictions of the chains it held out into `folder`.
+
+    `min_recall`: where the run's HRA begins.
+    """
     pictures = training_pictures([row for row in rows if row["fold"] == fold], folder, monitor=None)
     for ion, threshold in thresholds.items():
-        pictures += ion_pictures(table, ion, folder, threshold.to_dict(), fold)
+        pictures += ion_pictures(table, ion, folder, threshold.to_dict(), fold, min_recall=min_recall)
     return pictures
 
 

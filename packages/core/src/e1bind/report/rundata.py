@@ -14,6 +14,7 @@ from e1bind.engine.calibrate import calibration_methods
 from e1bind.engine.oof import Table, read_oof
 from e1bind.errors import RunError
 from e1bind.metrics.calibration import CalibrationMethod
+from e1bind.metrics.options import HraOptions
 
 _SUMMARY_KEYS = ("run_id", "ions", "data", "folds", "oof")
 
@@ -33,6 +34,11 @@ class RunData:
     environment: Any
     plugins: Mapping[str, Any]
     calibration: Mapping[str, CalibrationMethod] = field(default_factory=dict)
+
+    @property
+    def min_recall(self) -> float:
+        """Recall from which the run counts its HRA."""
+        return min_recall(self.resolved)
 
     @property
     def best_epochs(self) -> dict[int, int]:
@@ -63,6 +69,21 @@ def read_run(path: Path) -> RunData:
         plugins=_json(path / "plugins.json") or {},
         calibration=calibration_methods(path),
     )
+
+
+def min_recall_of(run: Path) -> float:
+    """Recall from which a run counts its HRA. Raises `RunError` where its spec is damaged."""
+    return min_recall(_json(run / "spec.resolved.json"))
+
+
+def min_recall(resolved: Any) -> float:
+    """The option of the HRA in a resolved spec; its default where the run does not measure the HRA."""
+    metrics = resolved.get("metrics") if isinstance(resolved, dict) else None
+    for name in ("hra", "hra-normalised"):
+        options = metrics.get(name) if isinstance(metrics, dict) else None
+        if isinstance(options, dict) and isinstance(value := options.get("min_recall"), int | float):
+            return float(value)
+    return HraOptions().min_recall  # type: ignore[call-arg]
 
 
 def _text(path: Path) -> str:
