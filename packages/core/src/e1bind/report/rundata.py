@@ -83,7 +83,7 @@ def min_recall(resolved: Any) -> float:
         options = metrics.get(name) if isinstance(metrics, dict) else None
         if isinstance(options, dict) and isinstance(value := options.get("min_recall"), int | float):
             return float(value)
-    return HraOptions().min_recall  # type: ignore[call-arg]
+    return HraOptions().min_recall
 
 
 def _text(path: Path) -> str:
