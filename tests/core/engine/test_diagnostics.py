@@ -65,6 +65,15 @@ def test_low_auprc_with_an_idle_alignment_loss_says_what_to_raise():
     assert "eps_pos" in message
 
 
+def test_binding_residues_that_violate_their_margin_are_told_from_an_idle_loss():
+    series = {"pull_mask_ratio": [0.4, 0.03], "auprc": [0.05, 0.08]}
+    (failing,) = diagnose(history(**series, **{"pull_mask_ratio|pos": [0.4, 0.98]}))
+    assert "98% of the binding residues violate their margin" in failing
+    assert "keeps its margin" not in failing
+    (idle,) = diagnose(history(**series, **{"pull_mask_ratio|pos": [0.4, 0.02]}))
+    assert "nearly every residue keeps its margin" in idle
+
+
 def test_an_idle_alignment_loss_is_fine_where_auprc_is_high_or_the_loss_still_pulls():
     assert diagnose(history(pull_mask_ratio=[0.4, 0.004], auprc=[0.5, 0.8])) == []
     assert diagnose(history(pull_mask_ratio=[0.4, 0.3], auprc=[0.05, 0.08])) == []

@@ -15,7 +15,7 @@ import pytest
 from e1bind.metrics.thresholds import choose_threshold
 from e1bind.report.html import mean_and_spread, number, write_report
 from e1bind.report.run import draw_fold, draw_run
-from e1bind.report.rundata import read_run
+from e1bind.report.rundata import Measures, read_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>alert('1')</script>&\"{{ 7 * 7 }}"
@@ -177,26 +177,28 @@ def test_the_engines_entry_draws_what_is_in_memory(make_run):
     assert "There is no oof_preds.npz" not in text
 
 
-def test_the_band_of_the_hra_is_the_runs(make_run):
+def test_the_band_of_the_hra_and_the_bins_of_the_reliability_are_the_runs(make_run):
     run = make_run()
     assert "recall 0.7 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
-    before = (run / "plots" / "pr_ZN.png").read_bytes()
-    resolved = {"metrics": {"hra": {"use": "e1bind-core/hra", "min_recall": 0.5}}}
+    names = ("pr_ZN.png", "reliability_ZN.png")
+    before = [(run / "plots" / name).read_bytes() for name in names]
+    resolved = {"metrics": {"hra": {"use": "e1bind-core/hra", "min_recall": 0.5}, "ece": {"bins": 4}}}
     (run / "spec.resolved.json").write_text(json.dumps(resolved))
     assert "recall 0.5 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
-    assert (run / "plots" / "pr_ZN.png").read_bytes() != before
+    for name, was in zip(names, before, strict=True):
+        assert (run / "plots" / name).read_bytes() != was, name
 
 
 def test_a_folds_plots_are_of_that_fold_only(make_run, tmp_path):
     data = read_run(make_run(["ZN", "CA"]))
     known = data.oof["label"] >= 0
     chosen = choose_threshold(data.oof["probability"][known], data.oof["label"][known], "f1")
-    pictures = draw_fold(tmp_path / "a", data.rows, data.oof, 2, {"ZN": chosen, "CA": chosen}, 0.7)
+    pictures = draw_fold(tmp_path / "a", data.rows, data.oof, 2, {"ZN": chosen, "CA": chosen}, Measures())
     assert {path.name for path in (tmp_path / "a").iterdir()} == {picture.file.name for picture in pictures}
     assert len(pictures) == 3 + 2 * 5
     only = {name: column[data.oof["fold"] == 2] for name, column in data.oof.items()}
     rows = [row for row in data.rows if row["fold"] == 2]
-    draw_fold(tmp_path / "b", rows, only, 2, {"ZN": chosen, "CA": chosen}, 0.7)
+    draw_fold(tmp_path / "b", rows, only, 2, {"ZN": chosen, "CA": chosen}, Measures())
     for picture in pictures:
         assert picture.file.read_bytes() == (tmp_path / "b" / picture.file.name).read_bytes()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import typer
 from rich.console import Console
 
 out = Console(highlight=False)
@@ -18,3 +21,15 @@ class State:
 
 
 state = State()
+
+EXIT_INTERRUPTED = 130
+
+
+@contextmanager
+def interruptible(outcome: str) -> Iterator[None]:
+    """Where Ctrl-C ends the work inside, say what that leaves."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(f"interrupted; {outcome}", markup=False, soft_wrap=True)
+        raise typer.Exit(EXIT_INTERRUPTED) from None

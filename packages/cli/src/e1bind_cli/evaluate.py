@@ -9,7 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from e1bind_cli.console import err, out
+from e1bind_cli.console import err, interruptible, out
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -71,7 +71,7 @@ def evaluate(
         max_tokens=max_tokens,
         checkpoint=checkpoint,
     )
-    with chains_bar(None) as advance:
+    with interruptible("the results are not complete"), chains_bar(None) as advance:
         evaluation, folder = workflow.evaluate(run, options, advance)
     _say(evaluation)
     err.print(f"wrote tables and figures into {folder}", markup=False, soft_wrap=True)

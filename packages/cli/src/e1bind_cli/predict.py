@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from e1bind_cli.console import err
+from e1bind_cli.console import err, interruptible
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -91,7 +91,7 @@ def predict(
     )
     total = count_records(source) if source is not None and err.is_terminal else None
     try:
-        with chains_bar(total) as advance:
+        with interruptible("no table was written"), chains_bar(total) as advance:
             outcome = work(run, options, advance)
     except BrokenPipeError:
         # Whoever read the table has read enough; what Python still holds for it must not go into the closed pipe.

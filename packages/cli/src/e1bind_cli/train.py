@@ -15,14 +15,12 @@ from rich.logging import RichHandler
 from e1bind.errors import Interrupted, UserError
 from e1bind.spec import load_spec
 from e1bind_cli.arguments import Overrides
-from e1bind_cli.console import err
+from e1bind_cli.console import err, interruptible
 from e1bind_cli.results import print_results
 
 if TYPE_CHECKING:
     from e1bind.engine.crossval import Finished
     from e1bind.engine.events import Listener
-
-EXIT_INTERRUPTED = 130
 
 SpecOrNone = Annotated[
     Path | None, typer.Argument(metavar="SPEC", help="Run spec, a TOML file.", show_default=False)
@@ -105,15 +103,12 @@ def _say_and_do(work: Callable[[Listener], Finished | None]) -> None:
     main = os.environ.get("RANK", "0") == "0"
     log_to_terminal(main)
     try:
-        with progress(main) as listener:
+        with interruptible("what was written so far is not a finished run"), progress(main) as listener:
             finished = work(listener)
     except Interrupted as stop:
         if main:
             err.print(str(stop), markup=False, soft_wrap=True)
         raise typer.Exit(128 + stop.signal) from None
-    except KeyboardInterrupt:
-        err.print("interrupted; what was written so far is not a finished run", markup=False)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
     if finished is not None:
         print_results(finished.summary, finished.run.path)
 

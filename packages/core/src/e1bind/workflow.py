@@ -27,7 +27,7 @@ from e1bind.report.comparison import plot_comparison
 from e1bind.report.evaluation import Bar, evaluation_figures
 from e1bind.report.gallery import file_part
 from e1bind.report.run import draw_fold, draw_run
-from e1bind.report.rundata import min_recall_of
+from e1bind.report.rundata import measures_of
 from e1bind.spec import RunSpec, read_resolved
 
 
@@ -62,9 +62,9 @@ def collect(run: Path) -> Finished:
 
 
 def _draw(run: Path, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
-    band = min_recall_of(run)
+    measures = measures_of(run)
     for result in results:
-        draw_fold(run / f"fold_{result.fold}" / "plots", result.rows, table, result.fold, thresholds, band)
+        draw_fold(run / f"fold_{result.fold}" / "plots", result.rows, table, result.fold, thresholds, measures)
     draw_run(run, table, thresholds)
 
 
@@ -73,7 +73,7 @@ def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: N
     evaluation = _evaluate(run, options, advance)
     folder = evaluation_folder(evaluation.run, options)
     write_evaluation(evaluation, folder)
-    table, band = table_of(evaluation), min_recall_of(evaluation.run.files.path)
+    table, measures = table_of(evaluation), measures_of(evaluation.run.files.path)
     for result in evaluation.ions:
         oof = evaluation.run.summary["oof"][result.ion]["metrics"]
         bars = [
@@ -82,7 +82,7 @@ def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: N
         ]
         threshold = {"threshold": result.threshold, "method": evaluation.run.spec.metrics.threshold_method}
         calibration = evaluation.run.calibrations.get(result.ion)
-        evaluation_figures(table, result.ion, folder, threshold, bars, _examples(result), calibration, band)
+        evaluation_figures(table, result.ion, folder, threshold, bars, _examples(result), calibration, measures)
     return evaluation, folder
 
 

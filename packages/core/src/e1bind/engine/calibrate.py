@@ -6,7 +6,7 @@ each fitted without the fold they are judged on. The map that is kept is fitted 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from e1bind.contracts import MetricInputs
+from e1bind.contracts import Metric, MetricInputs
 from e1bind.engine.oof import Table, rows_of
 from e1bind.engine.rundir import atomic_write
 from e1bind.errors import DataError, RunError
@@ -31,24 +31,28 @@ from e1bind.metrics.reliability import Brier, Ece
 CALIBRATION = "calibration.yaml"
 
 
-def calibrate_run(run: Path, table: Table, ions: list[str], method: str) -> None:
-    """Fit and write `calibration.yaml`; with method "none" there is none. Raises `DataError`."""
+def calibrate_run(run: Path, table: Table, ions: list[str], method: str, metrics: Iterable[Metric] = ()) -> None:
+    """Fit and write `calibration.yaml`; with method "none" there is none. Raises `DataError`.
+
+    The calibration error is measured with the bins of the run's own `metrics`, where it is one of them.
+    """
     target = run / CALIBRATION
     if method == "none":
         target.unlink(missing_ok=True)
         return
-    fitted = {ion: _fitted(table, ion, _known(method)) for ion in ions}
+    ece = next((metric for metric in metrics if isinstance(metric, Ece)), Ece(EceOptions()))
+    fitted = {ion: _fitted(table, ion, _known(method), ece) for ion in ions}
     text = yaml.safe_dump(fitted, sort_keys=False)
     atomic_write(target, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _fitted(table: Table, ion: str, method: CalibrationMethod) -> dict[str, Any]:
+def _fitted(table: Table, ion: str, method: CalibrationMethod, ece: Ece) -> dict[str, Any]:
     rows = rows_of(table, ion)
     after = cross_fitted_rows(table, ion, method)
     return {
         "map": fit_calibration(rows.probabilities, rows.labels, method).to_dict(),
-        "before": _quality(rows),
-        "after": _quality(MetricInputs(after, rows.labels, rows.protein)),
+        "before": _quality(rows, ece),
+        "after": _quality(MetricInputs(after, rows.labels, rows.protein), ece),
     }
 
 
@@ -58,8 +62,8 @@ def cross_fitted_rows(table: Table, ion: str, method: CalibrationMethod) -> NDAr
     return cross_fitted(table["probability"][keep], table["label"][keep], table["fold"][keep], method)
 
 
-def _quality(rows: MetricInputs) -> dict[str, float]:
-    return {"ece": Ece(EceOptions())(rows).value, "brier": Brier(NoOptions())(rows).value}
+def _quality(rows: MetricInputs, ece: Ece) -> dict[str, float]:
+    return {"ece": ece(rows).value, "brier": Brier(NoOptions())(rows).value}
 
 
 def read_calibration(run: Path) -> dict[str, Calibration]:

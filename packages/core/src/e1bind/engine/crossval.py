@@ -265,7 +265,8 @@ class _CrossValidation:
         self.run_dir.join_metrics()
         write_oof(self.run_dir.oof, table)
         write_thresholds(self.run_dir.thresholds, thresholds)
-        calibrate_run(self.run_dir.path, table, self.ions, self.pipeline.spec.metrics.calibration)
+        method, metrics = self.pipeline.spec.metrics.calibration, self.pipeline.metrics.values()
+        calibrate_run(self.run_dir.path, table, self.ions, method, metrics)
         summary = build_summary(self.pipeline, self.plan, self.records, results, table, thresholds, self.run_dir)
         # The report reads the summary; only with the report in place is the run a finished one.
         write_summary(self.run_dir, {**summary, "status": "drawing the report"})

@@ -21,6 +21,8 @@ LOW_AUPRC = 0.3
 """AUPRC below this is low."""
 IDLE_PULL = 0.05
 """Share of pulled residues below which the alignment loss has hardly anything left to do."""
+MOST = 0.5
+"""Share of the binding residues from which on it is they whom the alignment loss fails to turn."""
 FEW_POSITIVES = 20
 """A prototype made of fewer binding residues than this is a noisy direction."""
 DRIFT = 0.2
@@ -133,9 +135,17 @@ def _idle_alignment(history: _History) -> tuple[float, str] | None:
     pull, auprc = history.last("train", "pull_mask_ratio"), history.last("valid", "auprc")
     if pull is None or auprc is None or pull >= IDLE_PULL or auprc >= LOW_AUPRC:
         return None
+    binding = history.last("train", "pull_mask_ratio|pos")
+    if binding is None or binding < MOST:
+        why = "nearly every residue keeps its margin, so the alignment loss teaches no more"
+    else:
+        why = (
+            f"{binding:.0%} of the binding residues violate their margin, but they are too few for the alignment "
+            "loss to turn them"
+        )
     return -auprc, (
-        f"auprc is {auprc:.3f} with a pull_mask_ratio of {pull:.4f}: nearly every residue keeps its margin, so the "
-        "alignment loss teaches no more; raise losses.prototype-alignment.weight, or its eps_pos and eps_neg"
+        f"auprc is {auprc:.3f} with a pull_mask_ratio of {pull:.4f}: {why}; "
+        "raise losses.prototype-alignment.weight, or its eps_pos and eps_neg"
     )
 
 

@@ -13,6 +13,7 @@ from e1bind.engine.oof import Table
 from e1bind.metrics.calibration import Calibration
 from e1bind.report.gallery import file_part, ion_pictures, of_ion
 from e1bind.report.probabilities import plot_reliability
+from e1bind.report.rundata import Measures
 from e1bind.report.style import BLUE, GREY, ORANGE, drawing, legend_below
 from e1bind.report.track import plot_residue_track
 
@@ -59,23 +60,23 @@ def evaluation_figures(
     bars: Sequence[Bar],
     examples: Mapping[str, str],
     calibration: Calibration | None,
-    min_recall: float,
+    measures: Measures,
 ) -> list[Path]:
     """Draw everything of one ion into `folder`; `examples` maps a protein to what it is an example of.
 
-    `min_recall`: where the run's HRA begins.
+    `measures`: how the run measures what they show.
     """
     value = float(threshold["threshold"])
     files = [folder / f"metrics_{file_part(ion)}.png"]
     plot_intervals(bars, files[0], f"{ion}, test chains")
-    files += [p.file for p in ion_pictures(table, ion, folder, threshold, fold=0, min_recall=min_recall)]
+    files += [p.file for p in ion_pictures(table, ion, folder, threshold, fold=0, measures=measures)]
     if calibration is not None:
         rows = of_ion(table, ion)
         series = {
             "as predicted": (rows["probability"], rows["label"]),
             "calibrated on out-of-fold predictions": (calibration.apply(rows["probability"]), rows["label"]),
         }
-        plot_reliability(series, folder / f"reliability_{file_part(ion)}.png")
+        plot_reliability(series, folder / f"reliability_{file_part(ion)}.png", measures.bins)
     for protein, rank in examples.items():
         keep = (table["ion"] == ion) & (table["protein"] == protein)
         file = folder / f"track_{file_part(ion)}_{file_part(protein)}.png"

@@ -22,6 +22,7 @@ from e1bind.metrics.curves import average_precision
 from e1bind.metrics.ranking import rank_counts
 from e1bind.report.curves import plot_precision_recall, plot_roc
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
+from e1bind.report.rundata import DEFAULT_MEASURES, Measures
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
 
@@ -89,12 +90,12 @@ def ion_pictures(
     threshold: Mapping[str, Any] | None,
     fold: int | None = None,
     calibration: CalibrationMethod | None = None,
-    min_recall: float = 0.7,
+    measures: Measures = DEFAULT_MEASURES,
 ) -> list[Picture]:
     """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them.
 
     With a `calibration` the reliability diagram of all folds also shows it, each fold by a map of the others.
-    `min_recall`: where the run's HRA begins.
+    `measures`: how the run measures what they show.
     """
     rows = of_ion(table, ion, fold)
     p_N, y_N = rows["probability"], rows["label"]
@@ -107,7 +108,7 @@ def ion_pictures(
         Picture(
             folder / f"pr_{name}.png",
             f"{ion}: precision and recall",
-            f"The filled part of the band over recall {min_recall:g} and above is the HRA.",
+            f"The filled part of the band over recall {measures.min_recall:g} and above is the HRA.",
         ),
         Picture(
             folder / f"roc_{name}.png",
@@ -130,12 +131,12 @@ def ion_pictures(
             "Counts on a logarithmic axis: there are many more residues that do not bind.",
         ),
     ]
-    plot_precision_recall(p_N, y_N, pictures[0].file, of_folds, min_recall)
+    plot_precision_recall(p_N, y_N, pictures[0].file, of_folds, measures.min_recall)
     plot_roc(p_N, y_N, pictures[1].file, of_folds)
     reliability = {"as predicted": (p_N, y_N)}
     if calibration is not None and fold is None:
         reliability[f"{calibration}, fitted on the other folds"] = (cross_fitted_rows(table, ion, calibration), y_N)
-    plot_reliability(reliability, pictures[2].file)
+    plot_reliability(reliability, pictures[2].file, measures.bins)
     plot_threshold_curve(p_N, y_N, pictures[3].file, value, method)
     plot_score_histogram(p_N, y_N, pictures[4].file, value)
     return pictures

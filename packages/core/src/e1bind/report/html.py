@@ -158,7 +158,7 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         pictures=(
             []
             if data.oof is None
-            else ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.min_recall)
+            else ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures)
         ),
         tracks=[] if data.oof is None else track_pictures(data.oof, ion, plots, value),
     )

@@ -34,7 +34,7 @@ from e1bind.report.style import (
 _MARKERS = "osD^v"
 
 
-def plot_reliability(series: Mapping[str, tuple[ArrayLike, ArrayLike]], path: Path, bins: int = 10) -> None:
+def plot_reliability(series: Mapping[str, tuple[ArrayLike, ArrayLike]], path: Path, bins: int = 15) -> None:
     """Observed share of binding residues against the mean probability of each bin, over a histogram.
 
     `series` maps a name ("as predicted", "after calibration") to probabilities [N] in [0, 1] and labels [N].

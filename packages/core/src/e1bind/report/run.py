@@ -10,7 +10,7 @@ from e1bind.engine.oof import Table
 from e1bind.metrics.thresholds import Threshold
 from e1bind.report.gallery import Picture, ion_pictures, training_pictures
 from e1bind.report.html import render
-from e1bind.report.rundata import read_run
+from e1bind.report.rundata import Measures, read_run
 from e1bind.report.training import Row
 
 
@@ -20,15 +20,15 @@ def draw_fold(
     table: Table,
     fold: int,
     thresholds: Mapping[str, Threshold],
-    min_recall: float,
+    measures: Measures,
 ) -> list[Picture]:
     """Draw one fold's training and the predictions of the chains it held out into `folder`.
 
-    `min_recall`: where the run's HRA begins.
+    `measures`: how the run measures what they show.
     """
     pictures = training_pictures([row for row in rows if row["fold"] == fold], folder, monitor=None)
     for ion, threshold in thresholds.items():
-        pictures += ion_pictures(table, ion, folder, threshold.to_dict(), fold, min_recall=min_recall)
+        pictures += ion_pictures(table, ion, folder, threshold.to_dict(), fold, measures=measures)
     return pictures
 
 

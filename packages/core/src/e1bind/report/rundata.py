@@ -14,9 +14,20 @@ from e1bind.engine.calibrate import calibration_methods
 from e1bind.engine.oof import Table, read_oof
 from e1bind.errors import RunError
 from e1bind.metrics.calibration import CalibrationMethod
-from e1bind.metrics.options import HraOptions
+from e1bind.metrics.options import EceOptions, HraOptions
 
 _SUMMARY_KEYS = ("run_id", "ions", "data", "folds", "oof")
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Options of metrics that figures follow: recall from which the HRA counts, bins of the calibration error."""
+
+    min_recall: float = HraOptions.model_fields["min_recall"].default
+    bins: int = EceOptions.model_fields["bins"].default
+
+
+DEFAULT_MEASURES = Measures()
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +47,9 @@ class RunData:
     calibration: Mapping[str, CalibrationMethod] = field(default_factory=dict)
 
     @property
-    def min_recall(self) -> float:
-        """Recall from which the run counts its HRA."""
-        return min_recall(self.resolved)
+    def measures(self) -> Measures:
+        """How the run measures what the figures show."""
+        return measures(self.resolved)
 
     @property
     def best_epochs(self) -> dict[int, int]:
@@ -71,19 +82,22 @@ def read_run(path: Path) -> RunData:
     )
 
 
-def min_recall_of(run: Path) -> float:
-    """Recall from which a run counts its HRA. Raises `RunError` where its spec is damaged."""
-    return min_recall(_json(run / "spec.resolved.json"))
+def measures_of(run: Path) -> Measures:
+    """How a run measures what the figures show. Raises `RunError` where its spec is damaged."""
+    return measures(_json(run / "spec.resolved.json"))
 
 
-def min_recall(resolved: Any) -> float:
-    """The option of the HRA in a resolved spec; its default where the run does not measure the HRA."""
+def measures(resolved: Any) -> Measures:
+    """From a resolved spec; the defaults of metrics that the run does not have."""
     metrics = resolved.get("metrics") if isinstance(resolved, dict) else None
-    for name in ("hra", "hra-normalised"):
+    chosen: dict[str, Any] = {}
+    for name in ("hra", "hra-normalised", "ece"):
         options = metrics.get(name) if isinstance(metrics, dict) else None
-        if isinstance(options, dict) and isinstance(value := options.get("min_recall"), int | float):
-            return float(value)
-    return HraOptions().min_recall
+        for key in ("min_recall", "bins"):
+            value = options.get(key) if isinstance(options, dict) else None
+            if isinstance(value, int | float):
+                chosen.setdefault(key, value)
+    return Measures(**chosen)
 
 
 def _text(path: Path) -> str:
