@@ -7,12 +7,15 @@ import gzip
 import io
 import logging
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plugin_packages import run_python
+from launching import E1BIND
+from plugin_packages import environment, run_python
 from small_runs import SPEC, train_once
 
 from e1bind_cli.app import run
@@ -161,3 +164,30 @@ def test_report_draws_the_page_again(trained, tmp_path):
     one = Path(shutil.copytree(trained, tmp_path / "one"))
     assert call("report", one) == 0
     assert (one / "report.html").stat().st_size > 100_000
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_the_table_that_was_there_and_says_so(trained: Path, tmp_path: Path) -> None:
+    """The chains come through a pipe that stays open, so that prediction is under way when the signal comes."""
+    table = tmp_path / "sites.csv"
+    table.write_text("of yesterday\n")
+    process = subprocess.Popen(
+        [*E1BIND, "predict", str(trained), "-", "-o", str(table)],
+        env=environment(env={"OMP_NUM_THREADS": "1"}),
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(">a\nMKVHCDEACGHK\n")
+    process.stdin.flush()
+    said = process.stderr.readline()
+    assert "random weights" in said
+    process.send_signal(signal.SIGINT)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "interrupted; no table was written" in rest
+    assert "Traceback" not in rest
+    assert [file.name for file in tmp_path.iterdir()] == ["sites.csv"]
+    assert table.read_text() == "of yesterday\n"

@@ -184,6 +184,24 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(finished, tmp_path, sp
     assert "goes on at epoch" in run.log.read_text()
 
 
+def test_steps_of_another_size_are_refused_unless_forced(tmp_path, spec_text):
+    assert train_once(tmp_path, spec_text, "r", 1) is None
+    run = RunDir(tmp_path / "results" / "r")
+    spec = load_spec(tmp_path / "spec.toml", ["training.accum_steps=3"])
+    with pytest.raises(RunError, match=r"training\.accum_steps"):
+        resume(spec, run, draw_nothing, Listener(), False, 2)
+    assert not (run.fold(2) / "fold.json").exists()
+    resume(spec, run, draw_nothing, Listener(), True, 2)
+    assert (run.fold(2) / "fold.json").exists()
+
+
+def test_restarts_need_a_run_to_go_on_with(tmp_path, spec_text, monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")  # as torchrun sets it for its processes
+    with pytest.raises(RunError, match="--max-restarts needs --run-id"):
+        train_once(tmp_path, spec_text)
+    assert not (tmp_path / "results").exists()
+
+
 def test_early_stopping_counts_epochs_since_the_best(tmp_path, spec_text):
     text = spec_text.replace("early_stop_patience = 0", "early_stop_patience = 1").replace(
         "epochs = 2", "epochs = 9"
