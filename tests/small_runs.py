@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,18 @@ def results_of(run: Path) -> dict[str, bytes]:
     names = [*RESULTS, *(f"fold_{k}/{n}" for k in (1, 2) for n in ("metrics.jsonl", "oof_preds.npz", "fold.json"))]
     names += [f"fold_{k}/best_e1_contrastive_model_lora/adapter_model.safetensors" for k in (1, 2)]
     return {name: (run / name).read_bytes() for name in names}
+
+
+class StopsAfter(Listener):
+    """Asks for a stop, as a signal does, once so many micro-batches of a stage were seen."""
+
+    def __init__(self, stages: int, micros: int) -> None:
+        self.left, self.micros, self.done = stages, micros, False
+
+    def stage(self, title: str, total: int) -> None:
+        self.left -= 1
+
+    def advance(self, done: int, figures: object) -> None:
+        if self.left == 0 and done >= self.micros and not self.done:
+            self.done = True
+            signal.raise_signal(signal.SIGTERM)

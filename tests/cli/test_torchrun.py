@@ -16,9 +16,9 @@ import forks
 import numpy as np
 import pytest
 from launching import E1BIND, STANDALONE, TORCHRUN, descendants, ended, free_port, ranks, send, start, wait_for
-from small_runs import SPEC, draw_nothing, results_of, train_once
+from small_runs import SPEC, StopsAfter, draw_nothing, results_of, train_once
 
-from e1bind.engine.crossval import resume
+from e1bind.engine.crossval import cross_validate, resume
 from e1bind.engine.events import Listener
 from e1bind.engine.rundir import RunDir
 from e1bind.errors import RunError
@@ -107,6 +107,25 @@ def test_a_signal_stops_all_in_order_and_resuming_gives_the_same_bytes(
     assert said.count(f"stopped by {number.name}") == 2, said  # the log, and the sentence
     assert re.search(rf"it can go on:\n *e1bind train --resume {run}\n", said)
     assert not (run / "summary.json").exists()
+    assert go_on(folder) == undisturbed
+
+
+@pytest.mark.parametrize(("stages", "micros"), [(1, 1), (2, 1), (3, 2)] if EVERYTHING else [(2, 1)])
+def test_a_signal_to_one_process_in_mid_epoch_or_validation_stops_both_at_the_same_step(
+    folder: Path, text: str, undisturbed: dict[str, bytes], stages: int, micros: int
+) -> None:
+    """Odd stages are epochs of training, even ones their validation; only one process is told to stop."""
+
+    def work() -> None:
+        listener = StopsAfter(stages, micros) if os.environ["RANK"] == "0" else Listener()
+        path = folder / "spec.toml"
+        cross_validate(load_spec(path), path, draw_nothing, listener, "run", None)
+
+    pids = forks.ranks(work, folder / "log")
+    assert [forks.wait(pid) for pid in pids] == [1, 1]
+    said = (folder / "log").read_text()
+    assert said.count("Interrupted: stopped by SIGTERM") == 2, said
+    assert not (folder / "results" / "run" / "fold_1" / "fold.json").exists()
     assert go_on(folder) == undisturbed
 
 

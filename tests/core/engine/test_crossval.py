@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from small_runs import draw_nothing, results_of, train_once
+from small_runs import StopsAfter, draw_nothing, results_of, train_once
 
 from e1bind.engine import fold as fold_module
 from e1bind.engine.artifacts import load_heads
@@ -152,21 +151,6 @@ def test_a_named_run_is_never_written_over(finished, tmp_path, spec_text):
     (tmp_path / "results" / "mine").mkdir(parents=True)
     with pytest.raises(RunError, match=r"mine exists: continue it with --resume"):
         train_once(tmp_path, spec_text, run_id="mine")
-
-
-class StopsAfter(Listener):
-    """Asks for a stop, as a signal does, once so many micro-batches of a stage were seen."""
-
-    def __init__(self, stages: int, micros: int) -> None:
-        self.left, self.micros, self.done = stages, micros, False
-
-    def stage(self, title: str, total: int) -> None:
-        self.left -= 1
-
-    def advance(self, done: int, figures: object) -> None:
-        if self.left == 0 and done >= self.micros and not self.done:
-            self.done = True
-            signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize(("stages", "micros"), [(1, 1), (1, 4), (2, 2), (4, 3)])
