@@ -93,21 +93,20 @@ def differentiated(e_RVD: Tensor, value: Callable[[], Tensor]) -> ValueAndGradie
 def replay(e_RVD: Tensor, recompute: bool) -> Callable[[], Tensor]:
     """The products of our tiles and nothing else."""
     z_ND = e_RVD.detach().flatten(0, 1)
-    N = len(z_ND)
-    blocks = Blocks.of(z_ND.device)
-    tiles = plan(torch.arange(N, device=z_ND.device) // V, 0, blocks)
-    products = FullProducts(z_ND, 1 / TEMPERATURE)
-    room, weight = torch.full((2, blocks.rows * max(blocks.rows, blocks.cols)), 1e-6, device=z_ND.device).unbind(0)
+    tiles = plan(torch.arange(len(z_ND), device=z_ND.device) // V, 0, Blocks.of(z_ND.device))
+    products = [FullProducts(z_ND, 1 / TEMPERATURE).of(tile) for tile in tiles]
+    buffers = torch.full((2, max(tile.size for tile in tiles)), 1e-6, device=z_ND.device)
+    rooms, weights = ([tile.view(buffer) for tile in tiles] for buffer in buffers)
 
     def step() -> Tensor:
         dz_ND = torch.zeros_like(z_ND)
+        targets = [(dz_ND[tile.rows], dz_ND[tile.cols]) for tile in tiles]
         for backward in (False, True):
-            for tile in tiles:
-                height, width = tile.shape
+            for of_tile, s_IJ, weight_IJ, target in zip(products, rooms, weights, targets, strict=True):
                 if recompute or not backward:
-                    products.similarities(tile, 1.0, room[: height * width].view(height, width))
+                    of_tile.similarities(1.0, s_IJ)
                 if backward:
-                    products.accumulate(tile, weight[: height * width].view(height, width), dz_ND)
+                    of_tile.accumulate(weight_IJ, *target)
         return dz_ND
 
     return step

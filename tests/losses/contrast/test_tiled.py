@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from e1bind_losses.contrast import similarities as similarities_module
 from e1bind_losses.contrast.dense import dense_similarities
+from e1bind_losses.contrast.equal_groups import SMALL_GROUP
 from e1bind_losses.contrast.tiled import Settings, TiledSimilarities
 from e1bind_losses.contrast.tiles import Blocks, plan
 
@@ -145,14 +147,26 @@ def test_the_cache_stays_in_its_budget(budget):
     assert (len(kept) > 0) == (budget > 0)
 
 
-def test_tiles_visit_every_unordered_pair_once_and_every_pair_of_other_ranks_once():
+@pytest.mark.parametrize("run", [1, 3, 20, 50], ids=lambda run: f"groups of {run}")
+@pytest.mark.parametrize("ascending", [True, False])
+def test_tiles_visit_pairs_of_different_groups_once_and_pairs_of_other_ranks_once(run, ascending):
     N, M = 50, 33
+    group_N = torch.arange(N) // run if ascending else torch.arange(N).flip(0) // run
     seen = torch.zeros(N, N + M, dtype=torch.long)
-    for tile in plan(torch.arange(N) // 3, M, Blocks(8, 20)):
+    for tile in plan(group_N, M, Blocks(8, 20)):
         seen[tile.rows, tile.cols] += 1
         if tile.mirrored:
             seen[tile.cols, tile.rows] += 1
-    assert (seen == 1).all()
+    assert seen.max() == 1
+    assert (seen[:, N:] == 1).all()
+    assert (seen[:, :N][group_N[:, None] != group_N] == 1).all()
+
+
+def test_tiles_of_one_group_alone_are_left_out():
+    N, protein = 600, 300
+    tiles = plan(torch.arange(N) // protein, 0, Blocks(30, 50))
+    everything = plan(torch.arange(N), 0, Blocks(30, 50))
+    assert sum(tile.size for tile in tiles) < 0.6 * sum(tile.size for tile in everything)
 
 
 def test_only_tiles_that_may_hold_equal_groups_are_masked():
@@ -164,12 +178,29 @@ def test_only_tiles_that_may_hold_equal_groups_are_masked():
     assert sum(tile.masked for tile in tiles) < len(tiles)
 
 
+@pytest.mark.parametrize("blocks", [(1, 1), (2, 7), (5, 3), (64, 64)])
+@pytest.mark.parametrize("run", [2, 4, SMALL_GROUP])
+def test_small_groups_are_listed_where_they_meet_in_a_tile(blocks, run):
+    group_N = torch.arange(70) // run
+    for tile in plan(group_N, 9, Blocks(*blocks)):
+        assert (tile.equal_K is not None) == tile.masked
+        if tile.equal_K is not None:
+            listed = torch.zeros(tile.size, dtype=torch.bool)
+            listed[tile.equal_K] = True
+            assert torch.equal(listed.view(tile.shape), group_N[tile.rows, None] == group_N[tile.cols])
+
+
+@pytest.mark.parametrize("group_N", [torch.arange(70) // (SMALL_GROUP + 1), torch.arange(70).flip(0)])
+def test_large_groups_and_groups_in_any_order_are_not_listed(group_N):
+    assert all(tile.equal_K is None for tile in plan(group_N, 0, Blocks(8, 20)))
+
+
 @pytest.mark.parametrize(("N", "dense"), [(similarities_module.DENSE_UP_TO, True), (2048, False)])
 def test_the_dense_twin_serves_small_batches(make, N, dense):
     batch = make(R=N // 2, V=2, dtype=torch.float32)
-    group_R = torch.arange(N // 2)
-    others, _, _ = similarities_module.similarities(batch.embeddings, batch.view_mask, group_R, Settings(SCALE))
-    assert ("Tiled" not in others.grad_fn.name()) == dense
+    with mock.patch.object(similarities_module, "dense_similarities", wraps=dense_similarities) as dense_twin:
+        similarities_module.similarities(batch.embeddings, batch.view_mask, Settings(SCALE))
+    assert dense_twin.called == dense
 
 
 def test_rounded_products_stay_close_and_own_views_are_exact():

@@ -6,16 +6,10 @@ the residue is not masked in that view.
 
 from __future__ import annotations
 
-import torch
 from torch import nn
 
 from e1bind.contracts import LossInputs, LossOutput
-from e1bind_losses.contrast.similarities import (
-    log_sum_exp,
-    mean_over_anchors,
-    other_valid_views,
-    similarities,
-)
+from e1bind_losses.contrast.similarities import mean_over_anchors, other_valid_views, similarities
 from e1bind_losses.contrast.tiled import Settings
 from e1bind_losses.options import NTXentOptions
 from e1bind_losses.precision import full_precision, zero_with_graph
@@ -51,16 +45,18 @@ class NTXent(nn.Module):
         e_RVD, mask_RV = batch.embeddings, batch.view_mask
         if mask_RV.shape[1] < 2:
             return LossOutput(zero_with_graph(e_RVD))
-        group_R = batch.protein if self.other_proteins else torch.arange(len(mask_RV), device=mask_RV.device)
-        others_RV, own_RVV, ranks = similarities(
-            e_RVD, mask_RV, group_R, self.settings, gather=self.gather_negatives and self.training
+        log_sum_RV, own_RVV, ranks = similarities(
+            e_RVD,
+            mask_RV,
+            self.settings,
+            group_R=batch.protein if self.other_proteins else None,
+            gather=self.gather_negatives and self.training,
         )
         positive_RVV = other_valid_views(mask_RV)
         positives_RV = positive_RVV.sum(2)
         anchor_RV = positives_RV > 0
         near_RV = own_RVV.masked_fill(~positive_RVV, 0).sum(2) / positives_RV.clamp_min(1)
-        loss_RV = log_sum_exp(others_RV, own_RVV, positive_RVV) - near_RV
-        value = mean_over_anchors(loss_RV, anchor_RV, ranks)
+        value = mean_over_anchors(log_sum_RV - near_RV, anchor_RV, ranks)
         anchors = anchor_RV.sum()
         view_similarity = near_RV.detach().masked_fill(~anchor_RV, 0).sum() / self.settings.scale / anchors
         return LossOutput(value, {"anchors": anchors, "view_similarity": view_similarity})

@@ -10,12 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from e1bind.contracts import LossInputs, LossOutput
-from e1bind_losses.contrast.similarities import (
-    log_sum_exp,
-    mean_over_anchors,
-    other_valid_views,
-    similarities,
-)
+from e1bind_losses.contrast.similarities import mean_over_anchors, similarities
 from e1bind_losses.contrast.tiled import Settings
 from e1bind_losses.options import SupConOptions
 from e1bind_losses.precision import full_precision
@@ -41,15 +36,12 @@ class SupCon(nn.Module):
 
     @full_precision
     def forward(self, batch: LossInputs) -> LossOutput:
-        e_RVD, mask_RV = batch.embeddings, batch.view_mask
-        residue_R = torch.arange(len(mask_RV), device=mask_RV.device)
-        others_RV, own_RVV, _ = similarities(e_RVD, mask_RV, residue_R, self.settings)
+        log_sum_RV, own_RVV, _ = similarities(batch.embeddings, batch.view_mask, self.settings)
         near_RV, positives_R1 = self._positives(batch, own_RVV)
-        anchor_RV = mask_RV & (positives_R1 > 0)
+        anchor_RV = batch.view_mask & (positives_R1 > 0)
         if self.binding_only:
             anchor_RV &= (batch.labels == 1).unsqueeze(1)
-        loss_RV = log_sum_exp(others_RV, own_RVV, other_valid_views(mask_RV)) - near_RV
-        value = mean_over_anchors(loss_RV, anchor_RV)
+        value = mean_over_anchors(log_sum_RV - near_RV, anchor_RV)
         return LossOutput(value, {"anchors": anchor_RV.sum()})
 
     def _positives(self, batch: LossInputs, own_RVV: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def dense_similarities(e_RVD: Tensor, mask_RV: Tensor, group_R: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    """others [R, V] and own [R, V, V]; see `similarities`. Holds several N x N matrices."""
+    """others [R, V] and own [R, V, V], as `TiledSimilarities` has them. Holds several N x N matrices."""
     z_ND = e_RVD.flatten(0, 1)
     s_NN = scale * (z_ND @ z_ND.T)
     group_N = group_R.repeat_interleave(mask_RV.shape[1])

@@ -1,6 +1,9 @@
 """The matrix products of the tiled kernel, in full precision or with operands rounded to bfloat16.
 
 Shape legend: A pairs, own and of other ranks; D embedding width; I rows and J columns of a tile.
+
+The operands of all tiles are cut out before the walk over them begins. After a large product, the code that makes
+views has left the CPU's cache, and half a dozen views made then cost more than the exponentials of a tile.
 """
 
 from __future__ import annotations
@@ -17,19 +20,30 @@ class FullProducts:
     def __init__(self, z_AD: Tensor, scale: float) -> None:
         self.z_AD = z_AD
         self.scale = scale
-        self.width = z_AD.shape[1]
         self.dtype = z_AD.dtype
 
-    def similarities(self, tile: Tile, unit: float, out_IJ: Tensor) -> Tensor:
-        """`unit * scale * z_i . z_j`, written to `out_IJ`."""
-        rows_ID, cols_JD = self.z_AD[tile.rows], self.z_AD[tile.cols]
-        return torch.addmm(out_IJ, rows_ID, cols_JD.t(), beta=0, alpha=unit * self.scale, out=out_IJ)
+    def of(self, tile: Tile) -> FullTile:
+        """The products of one tile."""
+        return FullTile(self.z_AD[tile.rows], self.z_AD[tile.cols], self.scale, tile.mirrored)
 
-    def accumulate(self, tile: Tile, weight_IJ: Tensor, dz_ND: Tensor) -> None:
-        """Add `scale * weight @ z[cols]` to the rows of `dz_ND`, and the mirror image to its columns."""
-        dz_ND[tile.rows].addmm_(weight_IJ, self.z_AD[tile.cols], alpha=self.scale)
-        if tile.mirrored:
-            dz_ND[tile.cols].addmm_(weight_IJ.t(), self.z_AD[tile.rows], alpha=self.scale)
+
+class FullTile:
+    """Products of the rows and columns of one tile."""
+
+    def __init__(self, rows_ID: Tensor, cols_JD: Tensor, scale: float, mirrored: bool) -> None:
+        self.rows_ID, self.cols_JD, self.cols_DJ = rows_ID, cols_JD, cols_JD.t()
+        self.scale = scale
+        self.mirrored = mirrored
+
+    def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
+        """`unit * scale * z_i . z_j`, written to `out_IJ`."""
+        return torch.addmm(out_IJ, self.rows_ID, self.cols_DJ, beta=0, alpha=unit * self.scale, out=out_IJ)
+
+    def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
+        """Add `scale * weight @ z[cols]` to the rows' gradient, and the mirror image to the columns'."""
+        dz_ID.addmm_(weight_IJ, self.cols_JD, alpha=self.scale)
+        if self.mirrored:
+            dz_JD.addmm_(weight_IJ.t(), self.rows_ID, alpha=self.scale)
 
 
 class RoundedProducts:
@@ -42,33 +56,46 @@ class RoundedProducts:
 
     def __init__(self, z_AD: Tensor, scale: float) -> None:
         self.mean_D = z_AD.mean(0) if len(z_AD) else z_AD.new_zeros(z_AD.shape[1])
-        self.u_AD = self._rounded(z_AD - self.mean_D)
+        self.u_AD = _rounded(z_AD - self.mean_D)
         self.c_A = scale * (z_AD @ self.mean_D - self.mean_D @ self.mean_D / 2)
         self.scale = scale
-        self.width = z_AD.shape[1]
         self.dtype = z_AD.dtype
 
-    def similarities(self, tile: Tile, unit: float, out_IJ: Tensor) -> Tensor:
+    def of(self, tile: Tile) -> RoundedTile:
+        """The products of one tile."""
+        return RoundedTile(self, tile)
+
+
+class RoundedTile:
+    """Rounded products of the rows and columns of one tile."""
+
+    def __init__(self, whole: RoundedProducts, tile: Tile) -> None:
+        self.rows_ID, self.cols_JD = whole.u_AD[tile.rows], whole.u_AD[tile.cols]
+        self.c_I1, self.c_J = whole.c_A[tile.rows, None], whole.c_A[tile.cols]
+        self.mean_D = whole.mean_D
+        self.scale = whole.scale
+        self.mirrored = tile.mirrored
+
+    def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
         """`unit * scale * z_i . z_j`, written to `out_IJ`."""
-        c_A = unit * self.c_A
-        torch.add(c_A[tile.rows, None], c_A[tile.cols], out=out_IJ)
-        return out_IJ.add_(self._product(self.u_AD[tile.rows], self.u_AD[tile.cols].t()), alpha=unit * self.scale)
+        torch.add(self.c_I1, self.c_J, out=out_IJ).mul_(unit)
+        return out_IJ.add_(_product(self.rows_ID, self.cols_JD.t()), alpha=unit * self.scale)
 
-    def accumulate(self, tile: Tile, weight_IJ: Tensor, dz_ND: Tensor) -> None:
-        """Add `scale * weight @ z[cols]` to the rows of `dz_ND`, and the mirror image to its columns."""
-        self._add_product(weight_IJ, tile.cols, dz_ND[tile.rows])
-        if tile.mirrored:
-            self._add_product(weight_IJ.t(), tile.rows, dz_ND[tile.cols])
+    def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
+        """Add `scale * weight @ z[cols]` to the rows' gradient, and the mirror image to the columns'."""
+        self._add_product(weight_IJ, self.cols_JD, dz_ID)
+        if self.mirrored:
+            self._add_product(weight_IJ.t(), self.rows_ID, dz_JD)
 
-    def _add_product(self, weight_IJ: Tensor, cols: slice, dz_ID: Tensor) -> None:
+    def _add_product(self, weight_IJ: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
         dz_ID.addr_(weight_IJ.sum(1), self.mean_D, alpha=self.scale)
-        dz_ID.add_(self._product(self._rounded(weight_IJ), self.u_AD[cols]), alpha=self.scale)
+        dz_ID.add_(_product(_rounded(weight_IJ), u_JD), alpha=self.scale)
 
-    @staticmethod
-    def _rounded(x: Tensor) -> Tensor:
-        """bfloat16; on a CPU as fp32 again, because torch sums bfloat16 products to bfloat16 there."""
-        return x.bfloat16() if x.is_cuda else x.bfloat16().float()
 
-    @staticmethod
-    def _product(left: Tensor, right: Tensor) -> Tensor:
-        return torch.mm(left, right, out_dtype=torch.float32) if left.is_cuda else torch.mm(left, right)
+def _rounded(x: Tensor) -> Tensor:
+    """bfloat16; on a CPU as fp32 again, because torch sums bfloat16 products to bfloat16 there."""
+    return x.bfloat16() if x.is_cuda else x.bfloat16().float()
+
+
+def _product(left: Tensor, right: Tensor) -> Tensor:
+    return torch.mm(left, right, out_dtype=torch.float32) if left.is_cuda else torch.mm(left, right)

@@ -5,6 +5,8 @@ Shape legend: R residues, V views, D embedding width, N valid (residue, view) pa
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -16,27 +18,44 @@ DENSE_UP_TO = 64
 """Pairs up to which the whole matrix at once is as fast as tiles (benchmarks/losses.py, "small")."""
 
 
-def similarities(
-    e_RVD: Tensor, mask_RV: Tensor, group_R: Tensor, settings: Settings, *, gather: bool = False
-) -> tuple[Tensor, Tensor, OtherRanks | None]:
-    """others [R, V], own [R, V, V], and the other ranks that took part.
+class Similarities(NamedTuple):
+    """Of s = scale * z . z' between valid pairs.
 
-    With s = scale * z . z' between valid pairs (`mask_RV`), others[r, v] is the log of the sum of exp(s) over all
-    pairs whose residue has another group than residue r: -inf where there is none and where (r, v) is not valid.
-    own[r, v, w] is s between views v and w of residue r, valid or not, never rounded.
-    `gather` adds the pairs of all other ranks to others; the gradient is then that of the sum over all ranks.
+    log_sum_RV  log of the sum of exp(s) over the pairs that a pair is told apart from, and the other views of its
+                residue; very low where there are none, and no meaning where the pair is not valid
+    own_RVV     s between views v and w of one residue, valid or not, never rounded
+    ranks       the other ranks whose pairs took part, or None
     """
+
+    log_sum_RV: Tensor
+    own_RVV: Tensor
+    ranks: OtherRanks | None
+
+
+def similarities(
+    e_RVD: Tensor, mask_RV: Tensor, settings: Settings, *, group_R: Tensor | None = None, gather: bool = False
+) -> Similarities:
+    """Compare every valid pair (`mask_RV`) with every other.
+
+    A pair is told apart from the valid pairs of other residues; with `group_R`, of those that have another group.
+    `gather` adds the pairs of all other ranks; the gradient is then that of the sum over all ranks.
+    """
+    if group_R is None:
+        group_R = torch.arange(len(mask_RV), device=mask_RV.device)
     pair_N = mask_RV.flatten().nonzero().squeeze(1)
     ranks = OtherRanks.meet(len(pair_N), e_RVD.device) if gather else None
     if ranks is None and mask_RV.numel() <= DENSE_UP_TO and not settings.rounded:
-        return *dense_similarities(e_RVD, mask_RV, group_R, settings.scale), None
-    group_N = group_R.index_select(0, pair_N // e_RVD.shape[1])
-    others_RV, own_RVV = TiledSimilarities.apply(e_RVD, pair_N, group_N, settings, ranks)
-    return others_RV, own_RVV, ranks
+        others_RV, own_RVV = dense_similarities(e_RVD, mask_RV, group_R, settings.scale)
+    else:
+        group_N = group_R.index_select(0, pair_N // e_RVD.shape[1])
+        others_RV, own_RVV = TiledSimilarities.apply(e_RVD, pair_N, group_N, settings, ranks)
+    # Views of one residue are summed apart: their weights in the denominator and as positives nearly cancel.
+    log_sum_RV = _with_own_views(others_RV, own_RVV, other_valid_views(mask_RV))
+    return Similarities(log_sum_RV, own_RVV, ranks)
 
 
-def log_sum_exp(others_RV: Tensor, own_RVV: Tensor, positive_RVV: Tensor) -> Tensor:
-    """log of the sum of exp(s) over others and the chosen own pairs [R, V]; very low where there are neither."""
+def _with_own_views(others_RV: Tensor, own_RVV: Tensor, positive_RVV: Tensor) -> Tensor:
+    """log of the sum of exp(s) over others and the other views [R, V]; very low where there are neither."""
     # Not -inf: the gradient of logaddexp(-inf, -inf) is NaN, even for pairs that are no anchors.
     floor = torch.finfo(own_RVV.dtype).min / 2
     return torch.logaddexp(others_RV, own_RVV.masked_fill(~positive_RVV, floor).logsumexp(-1))

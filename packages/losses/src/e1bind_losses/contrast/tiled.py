@@ -42,20 +42,29 @@ class Settings:
 
 
 class TiledSimilarities(torch.autograd.Function):
-    """(embeddings [R, V, D], ...) -> others [R, V], own [R, V, V]; see `similarities`."""
+    """(embeddings [R, V, D], places and groups of the valid pairs [N], ...) -> others [R, V], own [R, V, V].
+
+    others[r, v] is the log of the sum of exp(s) over the valid pairs of another group than that of (r, v), other
+    ranks' included: -inf where there is none and where (r, v) is not valid. own[r, v, w] is s between views v and w
+    of residue r, valid or not, never rounded. s = scale * z . z'.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, e_RVD: Tensor, pair_N: Tensor, group_N: Tensor, settings: Settings, ranks: OtherRanks | None
     ) -> tuple[Tensor, Tensor]:
-        z_ND = _rows(e_RVD, pair_N)
-        z_AD = z_ND if ranks is None else torch.cat([z_ND, ranks.gather(z_ND)])
-        tiles = plan(group_N, len(z_AD) - len(z_ND), settings.blocks or Blocks.of(e_RVD.device))
+        own_RVV = settings.scale * torch.bmm(e_RVD, e_RVD.mT)
+        with_itself_A = own_RVV.diagonal(dim1=1, dim2=2).reshape(-1).index_select(0, pair_N)
+        z_AD = _rows(e_RVD, pair_N)
+        if ranks is not None:
+            z_MD = ranks.gather(z_AD)
+            z_AD = torch.cat([z_AD, z_MD])
+            with_itself_A = torch.cat([with_itself_A, settings.scale * z_MD.square().sum(1)])
+        tiles = plan(group_N, len(z_AD) - len(pair_N), settings.blocks or Blocks.of(e_RVD.device))
         products = (RoundedProducts if settings.rounded else FullProducts)(z_AD, settings.scale)
-        walk = (PlainWalk if fits_plain_sums(z_AD, settings.scale) else LogWalk)(products, tiles, group_N)
+        walk = (PlainWalk if fits_plain_sums(with_itself_A) else LogWalk)(products, tiles, group_N)
         others_N, kept = walk.sums(settings.cache_bytes if ctx.needs_input_grad[0] else 0)
-        own_RVV = torch.baddbmm(e_RVD.new_empty(()), e_RVD, e_RVD.mT, beta=0, alpha=settings.scale)
-        ctx.walk, ctx.ranks = walk, ranks
+        ctx.walk, ctx.ranks, ctx.scale = walk, ranks, settings.scale
         ctx.save_for_backward(e_RVD, pair_N, others_N, kept)
         others_RV = e_RVD.new_full(e_RVD.shape[:2], -torch.inf)
         others_RV.view(-1).index_copy_(0, pair_N, others_N)
@@ -69,22 +78,16 @@ class TiledSimilarities(torch.autograd.Function):
         # A pair nobody asks for may have no others at all (L = -inf): exp(-L) must not turn its 0 into NaN.
         scalars_N2 = torch.stack([g_N, others_N.masked_fill(g_N == 0, torch.inf)], dim=1)
         scalars_A2 = scalars_N2 if ctx.ranks is None else torch.cat([scalars_N2, ctx.ranks.gather(scalars_N2)])
-        dz_ND = ctx.walk.gradient(*scalars_A2.unbind(1), kept)
-        de_RVD = _spread(dz_ND, pair_N, e_RVD)
-        de_RVD.baddbmm_(g_own_RVV + g_own_RVV.mT, e_RVD, alpha=ctx.walk.products.scale)
+        # The part of own views comes first: written as it is, it saves a pass over memory that zeros would take.
+        de_RVD = torch.bmm(ctx.scale * (g_own_RVV + g_own_RVV.mT), e_RVD)
+        dz_ND = _rows(de_RVD, pair_N)
+        ctx.walk.add_gradient(*scalars_A2.unbind(1), kept, dz_ND)
+        if len(pair_N) < g_RV.numel():
+            de_RVD.view(-1, de_RVD.shape[-1]).index_copy_(0, pair_N, dz_ND)
         return de_RVD, None, None, None, None
 
 
-def _rows(e_RVD: Tensor, pair_N: Tensor) -> Tensor:
-    """The embeddings of the pairs; a view where every pair is valid."""
-    flat = e_RVD.reshape(-1, e_RVD.shape[-1])
+def _rows(x_RVD: Tensor, pair_N: Tensor) -> Tensor:
+    """The rows of the pairs; a view where every pair is valid."""
+    flat = x_RVD.reshape(-1, x_RVD.shape[-1])
     return flat if len(pair_N) == len(flat) else flat.index_select(0, pair_N)
-
-
-def _spread(dz_ND: Tensor, pair_N: Tensor, like_RVD: Tensor) -> Tensor:
-    """The gradient of `_rows`."""
-    if len(pair_N) == like_RVD.shape[0] * like_RVD.shape[1]:
-        return dz_ND.view(like_RVD.shape)
-    de_RVD = torch.zeros_like(like_RVD, memory_format=torch.contiguous_format)
-    de_RVD.view(-1, like_RVD.shape[-1]).index_copy_(0, pair_N, dz_ND)
-    return de_RVD

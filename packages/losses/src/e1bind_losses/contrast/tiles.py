@@ -6,11 +6,13 @@ Shape legend: N own valid pairs, M pairs of other ranks, A = N + M of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from e1bind_losses.contrast.equal_groups import EqualGroups
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Blocks:
     @classmethod
     def of(cls, device: torch.device) -> Blocks:
         """Tiles that stay in a CPU core's cache, and ones that fill a GPU."""
-        return cls(256, 1024) if device.type == "cpu" else cls(4096, 4096)
+        return cls(256, 768) if device.type == "cpu" else cls(4096, 4096)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Tile:
     """Rows against columns.
 
     `masked`    rows and columns may share a group, so that equal groups have to be taken out
+    `equal_K`   the places, in the flattened tile, where they do; None where these are not listed
     `mirrored`  the transposed tile is not visited: this one stands for both. Not so on the diagonal, which holds
                 both halves, and for columns of other ranks, which keep their own sums
     """
@@ -39,6 +42,7 @@ class Tile:
     cols: slice
     masked: bool
     mirrored: bool
+    equal_K: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,20 +63,32 @@ def plan(group_N: Tensor, others: int, blocks: Blocks) -> list[Tile]:
     """The upper triangle of own pairs against own pairs, then own pairs against `others` pairs of other ranks.
 
     `group_N` are the groups of the own pairs. Where they ascend, as they do when residues come protein by protein,
-    few tiles can hold two pairs of one group; in any other order every tile is masked.
+    few tiles hold two pairs of one group, and those that hold one group alone are left out. In any other order all
+    tiles are masked.
     """
     N = len(group_N)
-    ascending = bool((group_N[1:] >= group_N[:-1]).all())
-    group = group_N.tolist()
+    ascending = bool((group_N.diff() >= 0).all())
+    listed = EqualGroups.of(group_N) if ascending else None
+    own = [(rows, [rows, *_spans(rows.stop, N, blocks.cols)]) for rows in _spans(0, N, blocks.rows)]
+    group_at = _at_edges(group_N, [span for _, spans in own for span in spans])
     tiles = []
-    for rows in _spans(0, N, blocks.rows):
-        tiles.append(Tile(rows, rows, masked=True, mirrored=False))
-        for cols in _spans(rows.stop, N, blocks.cols):
-            apart = ascending and group[rows.stop - 1] < group[cols.start]
-            tiles.append(Tile(rows, cols, masked=not apart, mirrored=True))
+    for rows, spans in own:
+        for cols in spans:
+            if ascending and group_at[rows.start] == group_at[cols.stop - 1]:
+                continue
+            masked = not ascending or group_at[rows.stop - 1] >= group_at[cols.start]
+            equal_K = listed.within(rows, cols) if masked and listed else None
+            tiles.append(Tile(rows, cols, masked, mirrored=cols is not rows, equal_K=equal_K))
         for cols in _spans(N, N + others, blocks.cols):
             tiles.append(Tile(rows, cols, masked=False, mirrored=False))
     return tiles
+
+
+def _at_edges(group_N: Tensor, spans: Sequence[slice]) -> dict[int, int]:
+    """The groups of the first and last pair of each span. Fetched together: on a GPU each fetch waits."""
+    edges = sorted({edge for span in spans for edge in (span.start, span.stop - 1)})
+    index = torch.tensor(edges, dtype=torch.long, device=group_N.device)
+    return dict(zip(edges, group_N[index].tolist(), strict=True))
 
 
 def _spans(start: int, stop: int, width: int) -> Iterator[slice]:

@@ -11,13 +11,14 @@ that every rank gets the gradient of the sum of all ranks' losses with respect t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from e1bind_losses.contrast.products import FullProducts, RoundedProducts
+from e1bind_losses.contrast.products import FullProducts, FullTile, RoundedProducts, RoundedTile
 from e1bind_losses.contrast.recycled import recycled
 from e1bind_losses.contrast.tiles import Tile
 
@@ -26,30 +27,47 @@ _SAFE_EXPONENT = {torch.float32: 64.0, torch.float64: 640.0}
 """Up to here neither exp(s), nor exp(-s), nor a sum of many, leaves the range of the dtype."""
 
 
-def fits_plain_sums(z_AD: Tensor, scale: float) -> bool:
-    """Whether exp(s) can be summed as it is; for unit vectors in fp32, at temperatures above 1 / 64."""
-    if len(z_AD) == 0:
+def fits_plain_sums(with_itself_A: Tensor) -> bool:
+    """Whether exp(s) can be summed as it is; for unit vectors in fp32, at temperatures above 1 / 64.
+
+    `with_itself_A` is s of each pair with itself. No s between two pairs is larger than the largest of them.
+    """
+    if len(with_itself_A) == 0:
         return True
-    largest = scale * torch.linalg.vector_norm(z_AD, dim=1).max() ** 2
-    return bool(largest <= _SAFE_EXPONENT[z_AD.dtype])  # not so for NaN
+    return bool(with_itself_A.max() <= _SAFE_EXPONENT[with_itself_A.dtype])  # not so for NaN
 
 
 class Walk:
     """What both ways to sum share. Sums and gradients have the dtype of the embeddings, fp32 or wider."""
 
     def __init__(self, products: FullProducts | RoundedProducts, tiles: Sequence[Tile], group_N: Tensor) -> None:
-        self.products = products
         self.tiles = tiles
+        self.products = [products.of(tile) for tile in tiles]
         self.group_N = group_N
-        self.room = max((tile.size for tile in tiles), default=0)
+        self.dtype = products.dtype
 
     def new(self, *shape: int) -> Tensor:
         """An uninitialised tensor in the dtype of the sums."""
-        return torch.empty(shape, dtype=self.products.dtype, device=self.group_N.device)
+        return torch.empty(shape, dtype=self.dtype, device=self.group_N.device)
+
+    def rooms(self) -> list[Tensor]:
+        """Room for one tile's numbers, in the shape of each."""
+        room = self.new(max((tile.size for tile in self.tiles), default=0))
+        return [tile.view(room) for tile in self.tiles]
+
+    def rows(self, x_A: Tensor) -> list[Tensor]:
+        """The rows of each tile."""
+        return [x_A[tile.rows] for tile in self.tiles]
+
+    def cols(self, x_A: Tensor) -> list[Tensor]:
+        """The columns of each tile: none where those are of other ranks and x holds own pairs only."""
+        return [x_A[tile.cols] for tile in self.tiles]
 
     def take_out(self, tile: Tile, x_IJ: Tensor, value: float) -> None:
         """Write `value` between pairs of one group."""
-        if tile.masked:
+        if tile.equal_K is not None:
+            x_IJ.view(-1).index_fill_(0, tile.equal_K, value)
+        elif tile.masked:
             x_IJ.masked_fill_(self.group_N[tile.rows, None] == self.group_N[tile.cols], value)
 
 
@@ -59,46 +77,63 @@ class PlainWalk(Walk):
     def sums(self, cache_bytes: int) -> tuple[Tensor, Tensor]:
         """L [N], and the exponentials of the first tiles, as many as `cache_bytes` hold, one after the other."""
         sum_N = self.new(len(self.group_N)).zero_()
-        kept = recycled(self._kept_numbers(cache_bytes), self.products.dtype, self.group_N.device)
-        scratch, start = self.new(self.room), 0
-        for tile in self.tiles:
-            keep = start + tile.size <= len(kept)
-            exp_IJ = self._exponentials(tile, tile.view(scratch), tile.view(kept[start:]) if keep else None)
-            start += tile.size
-            sum_N[tile.rows].add_(exp_IJ.sum(1))
+        kept = recycled(self._kept_numbers(cache_bytes), self.dtype, self.group_N.device)
+        work = zip(
+            self.tiles,
+            self.products,
+            self.rooms(),
+            self._kept_tiles(kept),
+            self.rows(sum_N),
+            self.cols(sum_N),
+            strict=True,
+        )
+        for tile, products, s_IJ, kept_IJ, sum_I, sum_J in work:
+            exp_IJ = self._exponentials(tile, products, s_IJ, s_IJ if kept_IJ is None else kept_IJ)
+            sum_I.add_(exp_IJ.sum(1))
             if tile.mirrored:
-                sum_N[tile.cols].add_(exp_IJ.sum(0))
+                sum_J.add_(exp_IJ.sum(0))
         return sum_N.log_(), kept
 
-    def gradient(self, g_A: Tensor, log_A: Tensor, kept: Tensor) -> Tensor:
-        """dz [N, D] from g and L of all pairs and what `sums` kept."""
-        dz_ND = self.new(len(self.group_N), self.products.width).zero_()
+    def add_gradient(self, g_A: Tensor, log_A: Tensor, kept: Tensor, dz_ND: Tensor) -> None:
+        """Add to dz [N, D], from g and L of all pairs and what `sums` kept."""
         a_A = g_A * torch.exp(-log_A)
-        scratch, weight, start = self.new(self.room), self.new(self.room), 0
-        for tile in self.tiles:
-            if start + tile.size <= len(kept):
-                exp_IJ = tile.view(kept[start:])
-            else:
-                exp_IJ = self._exponentials(tile, tile.view(scratch))
-            start += tile.size
-            weight_IJ = torch.add(a_A[tile.rows, None], a_A[tile.cols], out=tile.view(weight)).mul_(exp_IJ)
-            self.products.accumulate(tile, weight_IJ, dz_ND)
-        return dz_ND
+        work = zip(
+            self.tiles,
+            self.products,
+            self.rooms(),
+            self._kept_tiles(kept),
+            self.rooms(),
+            self.rows(a_A.unsqueeze(1)),
+            self.cols(a_A),
+            self.rows(dz_ND),
+            self.cols(dz_ND),
+            strict=True,
+        )
+        for tile, products, s_IJ, kept_IJ, weight_IJ, a_I1, a_J, dz_ID, dz_JD in work:
+            exp_IJ = self._exponentials(tile, products, s_IJ, s_IJ) if kept_IJ is None else kept_IJ
+            torch.add(a_I1, a_J, out=weight_IJ).mul_(exp_IJ)
+            products.accumulate(weight_IJ, dz_ID, dz_JD)
 
     def _kept_numbers(self, cache_bytes: int) -> int:
-        numbers, most = 0, cache_bytes // self.products.dtype.itemsize
+        numbers, most = 0, cache_bytes // self.dtype.itemsize
         for tile in self.tiles:
             if numbers + tile.size > most:
                 break
             numbers += tile.size
         return numbers
 
-    def _exponentials(self, tile: Tile, s_IJ: Tensor, out_IJ: Tensor | None = None) -> Tensor:
-        """exp(s), 0 between equal groups, in `out_IJ` or else in the scratch room `s_IJ`."""
-        # The product goes to the scratch room, which stays in the CPU's cache, not to the memory of kept tiles.
+    def _kept_tiles(self, kept: Tensor) -> list[Tensor | None]:
+        """Where each tile is kept, None for those that are not."""
+        ends = itertools.accumulate(tile.size for tile in self.tiles)
+        held = [tile for tile, end in zip(self.tiles, ends, strict=True) if end <= len(kept)]
+        views = [part.view(tile.shape) for tile, part in zip(held, kept.split([t.size for t in held]), strict=True)]
+        return [*views, *[None] * (len(self.tiles) - len(held))]
+
+    def _exponentials(self, tile: Tile, products: FullTile | RoundedTile, s_IJ: Tensor, out_IJ: Tensor) -> Tensor:
+        """exp(s), 0 between equal groups, in `out_IJ`; `s_IJ` is room for s."""
+        # The product goes to the room of one tile, which stays in the CPU's cache, not to the memory of kept tiles.
         # A power of 2, because torch computes those in half the time on a CPU.
-        self.products.similarities(tile, _LOG2_E, s_IJ)
-        exp_IJ = torch.exp2(s_IJ, out=s_IJ if out_IJ is None else out_IJ)
+        exp_IJ = torch.exp2(products.similarities(_LOG2_E, s_IJ), out=out_IJ)
         self.take_out(tile, exp_IJ, 0.0)
         return exp_IJ
 
@@ -109,23 +144,19 @@ class LogWalk(Walk):
     def sums(self, cache_bytes: int) -> tuple[Tensor, Tensor]:
         """L [N], and an empty tensor."""
         log_N = self.new(len(self.group_N)).fill_(-torch.inf)
-        scratch = self.new(self.room)
-        for tile in self.tiles:
-            s_IJ = self.products.similarities(tile, 1.0, tile.view(scratch))
+        for tile, products, room_IJ in zip(self.tiles, self.products, self.rooms(), strict=True):
+            s_IJ = products.similarities(1.0, room_IJ)
             self.take_out(tile, s_IJ, -torch.inf)
             log_N[tile.rows] = torch.logaddexp(log_N[tile.rows], s_IJ.logsumexp(1))
             if tile.mirrored:
                 log_N[tile.cols] = torch.logaddexp(log_N[tile.cols], s_IJ.logsumexp(0))
         return log_N, self.new(0)
 
-    def gradient(self, g_A: Tensor, log_A: Tensor, kept: Tensor) -> Tensor:
-        """dz [N, D] from g and L of all pairs."""
-        dz_ND = self.new(len(self.group_N), self.products.width).zero_()
-        scratch = self.new(self.room)
-        for tile in self.tiles:
-            s_IJ = self.products.similarities(tile, 1.0, tile.view(scratch))
+    def add_gradient(self, g_A: Tensor, log_A: Tensor, kept: Tensor, dz_ND: Tensor) -> None:
+        """Add to dz [N, D], from g and L of all pairs."""
+        for tile, products, room_IJ in zip(self.tiles, self.products, self.rooms(), strict=True):
+            s_IJ = products.similarities(1.0, room_IJ)
             weight_IJ = g_A[tile.rows, None] * torch.exp(s_IJ - log_A[tile.rows, None])
             weight_IJ += g_A[tile.cols] * torch.exp(s_IJ - log_A[tile.cols])
             self.take_out(tile, weight_IJ, 0.0)
-            self.products.accumulate(tile, weight_IJ, dz_ND)
-        return dz_ND
+            products.accumulate(weight_IJ, dz_ND[tile.rows], dz_ND[tile.cols])
