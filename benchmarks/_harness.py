@@ -23,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
 
 Step = Callable[[], object]
 
@@ -45,15 +48,30 @@ def start(options: argparse.Namespace) -> torch.device:
     return torch.device(options.device)
 
 
-def seconds(variants: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median seconds of each variant after one untimed round; the variants take turns."""
+def rounds(variants: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, list[float]]:
+    """Seconds of each variant in each round, after one untimed; the variants take turns."""
     taken: dict[str, list[float]] = {name: [] for name in variants}
     for step in variants.values():
         step()
     for _ in range(repeats):
         for name, step in variants.items():
             taken[name].append(_time(step, device))
+    return taken
+
+
+def medians(taken: Mapping[str, list[float]]) -> dict[str, float]:
+    """Of all rounds."""
     return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def ratio(taken: Mapping[str, list[float]], of: str, to: str) -> float:
+    """The median of the ratios of single rounds: a slow minute slows both sides of them."""
+    return statistics.median(one / other for one, other in zip(taken[of], taken[to], strict=True))
+
+
+def seconds(variants: Mapping[str, Step], repeats: int, device: torch.device) -> dict[str, float]:
+    """Median seconds of each variant."""
+    return medians(rounds(variants, repeats, device))
 
 
 def _time(step: Step, device: torch.device) -> float:
@@ -111,6 +129,16 @@ def finish(result: dict[str, Any], options: argparse.Namespace) -> None:
     print(text)
     if options.out:
         options.out.write_text(text + "\n")
+
+
+def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """To standard error, beside the JSON on standard output."""
+    table = Table(title=title, box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, justify="left" if column == columns[0] else "right")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(stderr=True).print(table)
 
 
 def rounded(values: Mapping[str, float], digits: int = 3) -> dict[str, float]:

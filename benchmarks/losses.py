@@ -1,9 +1,10 @@
 """NT-Xent, forward + backward, beside its peers, and beside the matrix products it cannot do without.
 
     uv run python benchmarks/losses.py [--sizes 256 1024 2048 4096 8192 16384] [--repeats 3]
-    uv pip install pytorch-metric-learning --no-deps   # for the column of that name; left out where absent
+    uv pip install pytorch-metric-learning --no-deps   # for the columns of that name; left out where absent
+    ... --device cuda --products bfloat16 --width 1280 --sizes 4096 16384 32768 65536 --memory-sizes 32768 65536
 
-Columns, CPU ms of one thread:
+Columns, CPU ms of one thread, or ms on a GPU:
     recompute   ours, no tile kept for the backward pass (cache_mb = 0): 2 units of 2 N^2 D FLOP
     cached      ours, all tiles kept: 1.5 units
     replay      only the products of the same tiles, for each of the two
@@ -12,16 +13,32 @@ Columns, CPU ms of one thread:
     pml         pytorch-metric-learning's SupConLoss, whose value is the same when a residue's views are its class
     pml NTXentLoss   its loss of that name, another one: each positive alone with the negatives. Only at 256: it
                 builds positives x negatives, 13 GB at 1,024
-Values and gradients of all are compared first.
+Values and gradients of all are compared first. Ratios are medians over rounds; small sizes get more of them. A table
+goes to standard error, JSON to standard output.
 """
 
 from __future__ import annotations
 
-from _harness import arguments, finish, peak_megabytes, print_peak, rounded, seconds, start
+from _harness import (
+    arguments,
+    finish,
+    medians,
+    peak_megabytes,
+    print_peak,
+    print_table,
+    ratio,
+    rounded,
+    rounds,
+    seconds,
+    start,
+)
 
 # isort: split
+import argparse
 import importlib.util
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from unittest import mock
 
@@ -31,28 +48,47 @@ from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs
 from e1bind_losses.contrast import similarities
-from e1bind_losses.contrast.products import FullProducts
+from e1bind_losses.contrast.products import FullProducts, RoundedProducts
 from e1bind_losses.contrast.tiles import Blocks, plan
 from e1bind_losses.nt_xent import NTXent
 from e1bind_losses.options import NTXentOptions
 
-V, D, TEMPERATURE = 4, 768, 0.07
+V, TEMPERATURE = 4, 0.07
 KEEP_ALL_MB = 100_000
 SMALL = [8, 16, 32, 64, 128, 256, 512]
-LARGEST = {"dense": 16384, "pml": 8192, "pml NTXentLoss": 256, "one-product": 8192}
-"""Vectors up to which a peer is run: beyond, it needs more memory or time than a shared machine has."""
+BYTES = {"dense": 20, "pml": 45, "one-product": 4, "cached": 2}
+"""Memory of a variant at N vectors, in N^2 bytes; it is left out where that is more than 0.7 of what there is."""
+LARGEST_NTXENT = 256
+MOST_ROUNDS = 20
 
 ValueAndGradient = Callable[[], tuple[Tensor, Tensor]]
 
 
-def vectors(N: int, device: torch.device) -> Tensor:
-    """Unit vectors [R, V, D], the views of a residue alike."""
-    torch.manual_seed(0)
-    raw = torch.randn(N // V, 1, D) + 0.3 * torch.randn(N // V, V, D)
-    return F.normalize(raw, dim=-1).to(device).requires_grad_()
+@dataclass(frozen=True)
+class Case:
+    """N vectors of width D, on a device; what our products round to."""
+
+    N: int
+    D: int
+    products: str
+    device: torch.device
+
+    def vectors(self) -> Tensor:
+        """Unit vectors [R, V, D], the views of a residue alike."""
+        torch.manual_seed(0)
+        raw = torch.randn(self.N // V, 1, self.D) + 0.3 * torch.randn(self.N // V, V, self.D)
+        return F.normalize(raw, dim=-1).to(self.device).requires_grad_()
+
+    def fits(self, variant: str) -> bool:
+        """Whether the variant's N x N matrices fit in memory."""
+        if self.device.type == "cuda":
+            there = torch.cuda.get_device_properties(self.device).total_memory
+        else:
+            there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return BYTES[variant] * self.N**2 < 0.7 * there
 
 
-def ours(e_RVD: Tensor, cache_mb: int, products: str = "float32") -> ValueAndGradient:
+def ours(e_RVD: Tensor, cache_mb: int, products: str) -> ValueAndGradient:
     loss = NTXent(NTXentOptions(temperature=TEMPERATURE, cache_mb=cache_mb, products=products))
     R = len(e_RVD)
     labels = torch.zeros(R, dtype=torch.long, device=e_RVD.device)
@@ -90,11 +126,12 @@ def differentiated(e_RVD: Tensor, value: Callable[[], Tensor]) -> ValueAndGradie
     return step
 
 
-def replay(e_RVD: Tensor, recompute: bool) -> Callable[[], Tensor]:
+def replay(e_RVD: Tensor, recompute: bool, products: str) -> Callable[[], Tensor]:
     """The products of our tiles and nothing else."""
     z_ND = e_RVD.detach().flatten(0, 1)
     tiles = plan(torch.arange(len(z_ND), device=z_ND.device) // V, 0, Blocks.of(z_ND.device))
-    products = [FullProducts(z_ND, 1 / TEMPERATURE).of(tile) for tile in tiles]
+    whole = (RoundedProducts if products == "bfloat16" else FullProducts)(z_ND, 1 / TEMPERATURE)
+    of_tiles = [whole.of(tile) for tile in tiles]
     buffers = torch.full((2, max(tile.size for tile in tiles)), 1e-6, device=z_ND.device)
     rooms, weights = ([tile.view(buffer) for tile in tiles] for buffer in buffers)
 
@@ -102,7 +139,7 @@ def replay(e_RVD: Tensor, recompute: bool) -> Callable[[], Tensor]:
         dz_ND = torch.zeros_like(z_ND)
         targets = [(dz_ND[tile.rows], dz_ND[tile.cols]) for tile in tiles]
         for backward in (False, True):
-            for of_tile, s_IJ, weight_IJ, target in zip(products, rooms, weights, targets, strict=True):
+            for of_tile, s_IJ, weight_IJ, target in zip(of_tiles, rooms, weights, targets, strict=True):
                 if recompute or not backward:
                     of_tile.similarities(1.0, s_IJ)
                 if backward:
@@ -117,62 +154,65 @@ def one_product(e_RVD: Tensor) -> Callable[[], Tensor]:
     return lambda: (z_ND @ z_ND.T) @ z_ND
 
 
-def variants(e_RVD: Tensor) -> dict[str, ValueAndGradient]:
+def losses_of(case: Case, e_RVD: Tensor) -> dict[str, ValueAndGradient]:
     """Everything that computes the loss, as far as it fits."""
-    N = e_RVD.shape[0] * V
-    found = {"recompute": ours(e_RVD, 0), "cached": ours(e_RVD, KEEP_ALL_MB)}
-    if LARGEST["dense"] >= N:
+    found = {"recompute": ours(e_RVD, 0, case.products)}
+    if case.fits("cached"):
+        found["cached"] = ours(e_RVD, KEEP_ALL_MB, case.products)
+    if case.fits("dense"):
         found["dense"] = differentiated(e_RVD, lambda: dense_value(e_RVD, TEMPERATURE))
     if importlib.util.find_spec("pytorch_metric_learning"):
-        if LARGEST["pml"] >= N:
+        if case.fits("pml"):
             found["pml"] = metric_learning(e_RVD, "SupConLoss")
-        if LARGEST["pml NTXentLoss"] >= N:
+        if case.N <= LARGEST_NTXENT:
             found["pml NTXentLoss"] = metric_learning(e_RVD, "NTXentLoss")
     return found
 
 
-def check_parity(steps: dict[str, ValueAndGradient]) -> None:
-    """All compute one value; the gradients are ours within fp32 rounding. NTXentLoss is another loss: see below."""
+def check_parity(case: Case, steps: dict[str, ValueAndGradient]) -> None:
+    """All compute one value; the gradients are ours within rounding. NTXentLoss is another loss: see above."""
+    allowed = (1e-5, 1e-4) if case.products == "float32" else (1e-3, 2e-3)
     value, gradient = steps["recompute"]()
     for name, step in steps.items():
         if name == "pml NTXentLoss":  # one positive at a time in the denominator: not our definition
             continue
         other_value, other_gradient = step()
         gap = ((other_gradient - gradient).norm() / gradient.norm()).item()
-        if abs((other_value - value).item()) > 1e-5 or gap > 1e-4:
+        if abs((other_value - value).item()) > allowed[0] or gap > allowed[1]:
             raise SystemExit(f"{name}: {other_value} against {value}, gradients differ by {gap:.1e}; not timed")
 
 
-def measure(N: int, repeats: int, device: torch.device) -> dict[str, object]:
+def measure(case: Case, repeats: int) -> dict[str, object]:
     """Milliseconds of all variants at one size, and ours against each peer (> 1: ours is faster)."""
-    e_RVD = vectors(N, device)
-    steps = variants(e_RVD)
-    check_parity(steps)
-    products = {"replay 2u": replay(e_RVD, True), "replay 1.5u": replay(e_RVD, False)}
-    if LARGEST["one-product"] >= N:
-        products["one-product"] = one_product(e_RVD)
-    taken = seconds({**steps, **products}, repeats, device)
-    peers = [name for name in taken if name not in ("recompute", "cached", *products)]
+    e_RVD = case.vectors()
+    steps = losses_of(case, e_RVD)
+    check_parity(case, steps)
+    # In this order, so that a replay runs beside what it is the limit of.
+    order: dict[str, Callable[[], object]] = {"recompute": steps["recompute"]}
+    order["replay 2u"] = replay(e_RVD, True, case.products)
+    if "cached" in steps:
+        order |= {"cached": steps["cached"], "replay 1.5u": replay(e_RVD, False, case.products)}
+    if case.fits("one-product"):
+        order["one-product"] = one_product(e_RVD)
+    peers = {name: step for name, step in steps.items() if name not in order}
+    taken = rounds({**order, **peers}, min(MOST_ROUNDS, repeats * max(1, 16384 // case.N)), case.device)
+    own = [name for name in ("recompute", "cached") if name in steps]
+    limit = {"recompute": "replay 2u", "cached": "replay 1.5u"}
     return {
-        "ms": rounded({name: 1e3 * value for name, value in taken.items()}, 1),
-        "over_replay": rounded(
-            {
-                "recompute": taken["recompute"] / taken["replay 2u"],
-                "cached": taken["cached"] / taken["replay 1.5u"],
-            }
-        ),
-        "times_faster": {
-            peer: rounded({own: taken[peer] / taken[own] for own in ("recompute", "cached")}, 2) for peer in peers
-        },
+        "ms": rounded({name: 1e3 * value for name, value in medians(taken).items()}, 1),
+        "rounds": len(taken["recompute"]),
+        "over_replay": rounded({name: ratio(taken, name, limit[name]) for name in own}),
+        "times_faster": {peer: rounded({name: ratio(taken, peer, name) for name in own}, 2) for peer in peers},
     }
 
 
-def small(repeats: int, device: torch.device) -> dict[str, dict[str, float]]:
+def small(D: int, repeats: int, device: torch.device) -> dict[str, dict[str, float]]:
     """Milliseconds of our two ways at small sizes: what `DENSE_UP_TO` stands on."""
     found = {}
     for N in SMALL:
-        e_RVD = vectors(N, device)
-        steps = {"dense": partial(_up_to, N, ours(e_RVD, 0)), "tiled": partial(_up_to, 0, ours(e_RVD, 0))}
+        e_RVD = Case(N, D, "float32", device).vectors()
+        step = ours(e_RVD, 0, "float32")
+        steps = {"dense": partial(_up_to, N, step), "tiled": partial(_up_to, 0, step)}
         taken = seconds(steps, repeats, device)
         found[str(N)] = rounded({name: 1e3 * value for name, value in taken.items()}, 2)
     return found
@@ -183,39 +223,62 @@ def _up_to(limit: int, step: ValueAndGradient) -> None:
         step()
 
 
-def peak_step(name: str, device: torch.device) -> Callable[[], object]:
+def peak_step(name: str, options: argparse.Namespace, device: torch.device) -> Callable[[], object]:
     """The step of "variant@N"; a small one has run before, so that libraries hold their buffers."""
     variant, N = name.split("@")
-    variants(vectors(64, device))[variant]()
-    return variants(vectors(int(N), device))[variant]
+    cases = [Case(size, options.width, options.products, device) for size in (64, int(N))]
+    tiny, large = (losses_of(case, case.vectors()) for case in cases)
+    tiny[variant]()
+    return large[variant]
 
 
-def peaks(sizes: list[int], installed: bool) -> dict[str, float]:
-    names = [f"{variant}@{N}" for N in sizes for variant in ("recompute", "cached")]
-    names += [f"dense@{N}" for N in sizes if LARGEST["dense"] >= N]
-    names += [f"pml@{N}" for N in sizes if installed and LARGEST["pml"] >= N]
-    return peak_megabytes(__file__, dict.fromkeys(names))
+def peaks(options: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    names = []
+    for N in options.memory_sizes:
+        case = Case(N, options.width, options.products, device)
+        variants = ["recompute", *(name for name in ("cached", "dense", "pml") if case.fits(name))]
+        if not importlib.util.find_spec("pytorch_metric_learning"):
+            variants = [name for name in variants if name != "pml"]
+        names += [f"{variant}@{N}" for variant in variants]
+    extra = ["--device", options.device, "--products", options.products, "--width", str(options.width)]
+    return peak_megabytes(__file__, dict.fromkeys(names), extra)
+
+
+def show(sizes: dict[str, dict], peak_mb: dict[str, float]) -> None:
+    """One table of all sizes."""
+    rows: list[list[object]] = []
+    for name in dict.fromkeys(name for found in sizes.values() for name in found["ms"]):
+        rows.append([f"{name}, ms", *(found["ms"].get(name) for found in sizes.values())])
+    for name in ("recompute", "cached"):
+        rows.append([f"{name} / its products", *(found["over_replay"].get(name) for found in sizes.values())])
+    for peer in dict.fromkeys(peer for found in sizes.values() for peer in found["times_faster"]):
+        for name in ("recompute", "cached"):
+            cells = [found["times_faster"].get(peer, {}).get(name) for found in sizes.values()]
+            rows.append([f"{peer} / {name}", *cells])
+    for variant in dict.fromkeys(name.split("@")[0] for name in peak_mb):
+        rows.append([f"{variant}, peak MB", *(peak_mb.get(f"{variant}@{N}") for N in sizes)])
+    print_table("NT-Xent, forward + backward", ["vectors", *(f"{int(N):,}" for N in sizes)], rows)
 
 
 def main() -> None:
     parser = arguments("NT-Xent forward + backward against its peers")
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 1024, 2048, 4096, 8192, 16384])
     parser.add_argument("--memory-sizes", type=int, nargs="+", default=[4096, 8192, 16384])
+    parser.add_argument("--width", type=int, default=768, help="of the embeddings")
+    parser.add_argument("--products", choices=["float32", "bfloat16"], default="float32")
     options = parser.parse_args()
     device = start(options)
     if options.peak_of:
-        print_peak(lambda: peak_step(options.peak_of, device), device)
+        print_peak(lambda: peak_step(options.peak_of, options, device), device)
         return
-    result: dict[str, object] = {
-        "V": V,
-        "D": D,
-        "small_ms": small(10 * options.repeats, device),
-        "sizes": {str(N): measure(N, options.repeats, device) for N in options.sizes},
+    sizes = {
+        str(N): measure(Case(N, options.width, options.products, device), options.repeats) for N in options.sizes
     }
-    if not options.no_memory:
-        installed = importlib.util.find_spec("pytorch_metric_learning") is not None
-        result["peak_mb"] = peaks(options.memory_sizes, installed)
-    finish(result, options)
+    peak_mb = {} if options.no_memory else peaks(options, device)
+    show(sizes, peak_mb)
+    facts = {"V": V, "D": options.width, "products": options.products}
+    small_ms = small(options.width, 10 * options.repeats, device)
+    finish({**facts, "small_ms": small_ms, "sizes": sizes, "peak_mb": peak_mb}, options)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,10 @@ tile are compared with all columns instead."""
 
 
 class EqualGroups:
-    """All meetings within small groups, row by row, to be looked up tile by tile. The groups [N] ascend."""
+    """All meetings within small groups, row by row, to be looked up tile by tile. The groups [N] ascend.
+
+    Made of many small steps: on the CPU, whatever the device of the products.
+    """
 
     def __init__(self, group_N: Tensor, largest: int) -> None:
         """`largest` is the number of pairs in the largest group."""
@@ -22,8 +25,8 @@ class EqualGroups:
         equal_NO = _equal(group_N, self.reach)
         self.row_K, offset_K = equal_NO.nonzero().unbind(1)
         self.col_K = self.row_K + offset_K - self.reach
-        self.first = [0, *equal_NO.sum(1).cumsum(0).tolist()]
-        """Where the meetings of each row begin, and the end of all."""
+        self.first = torch.nn.functional.pad(equal_NO.sum(1).cumsum(0), (1, 0))
+        """[N + 1]: where the meetings of each row begin, and the end of all."""
 
     @classmethod
     def of(cls, group_N: Tensor) -> EqualGroups | None:
@@ -34,7 +37,7 @@ class EqualGroups:
     def within(self, rows: slice, cols: slice) -> Tensor:
         """Their places in the flattened tile of these rows and columns, which do not lie left of the rows."""
         earliest = max(rows.start, cols.start - self.reach)
-        part = slice(self.first[earliest], self.first[rows.stop])
+        part = slice(int(self.first[earliest]), int(self.first[rows.stop]))
         row_K, col_K = self.row_K[part], self.col_K[part]
         place_K = (row_K - rows.start) * (cols.stop - cols.start) + (col_K - cols.start)
         return place_K[(col_K >= cols.start) & (col_K < cols.stop)]

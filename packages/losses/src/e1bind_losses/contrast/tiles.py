@@ -6,7 +6,7 @@ Shape legend: N own valid pairs, M pairs of other ranks, A = N + M of both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -66,29 +66,21 @@ def plan(group_N: Tensor, others: int, blocks: Blocks) -> list[Tile]:
     few tiles hold two pairs of one group, and those that hold one group alone are left out. In any other order all
     tiles are masked.
     """
-    N = len(group_N)
+    N, device = len(group_N), group_N.device
+    group_N = group_N.cpu()
     ascending = bool((group_N.diff() >= 0).all())
     listed = EqualGroups.of(group_N) if ascending else None
-    own = [(rows, [rows, *_spans(rows.stop, N, blocks.cols)]) for rows in _spans(0, N, blocks.rows)]
-    group_at = _at_edges(group_N, [span for _, spans in own for span in spans])
     tiles = []
-    for rows, spans in own:
-        for cols in spans:
-            if ascending and group_at[rows.start] == group_at[cols.stop - 1]:
+    for rows in _spans(0, N, blocks.rows):
+        for cols in (rows, *_spans(rows.stop, N, blocks.cols)):
+            if ascending and group_N[rows.start] == group_N[cols.stop - 1]:
                 continue
-            masked = not ascending or group_at[rows.stop - 1] >= group_at[cols.start]
-            equal_K = listed.within(rows, cols) if masked and listed else None
+            masked = not ascending or bool(group_N[rows.stop - 1] >= group_N[cols.start])
+            equal_K = listed.within(rows, cols).to(device) if masked and listed else None
             tiles.append(Tile(rows, cols, masked, mirrored=cols is not rows, equal_K=equal_K))
         for cols in _spans(N, N + others, blocks.cols):
             tiles.append(Tile(rows, cols, masked=False, mirrored=False))
     return tiles
-
-
-def _at_edges(group_N: Tensor, spans: Sequence[slice]) -> dict[int, int]:
-    """The groups of the first and last pair of each span. Fetched together: on a GPU each fetch waits."""
-    edges = sorted({edge for span in spans for edge in (span.start, span.stop - 1)})
-    index = torch.tensor(edges, dtype=torch.long, device=group_N.device)
-    return dict(zip(edges, group_N[index].tolist(), strict=True))
 
 
 def _spans(start: int, stop: int, width: int) -> Iterator[slice]:
