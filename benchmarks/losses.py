@@ -3,6 +3,7 @@
     uv run python benchmarks/losses.py [--sizes 256 1024 2048 4096 8192 16384] [--repeats 3]
     uv pip install pytorch-metric-learning --no-deps   # for the columns of that name; left out where absent
     ... --device cuda --products bfloat16 --width 1280 --sizes 4096 16384 32768 65536 --memory-sizes 32768 65536
+    ... the same with --fused
 
 Columns, CPU ms of one thread, or ms on a GPU:
     recompute   ours, no tile kept for the backward pass (cache_mb = 0): 2 units of 2 N^2 D FLOP
@@ -13,8 +14,8 @@ Columns, CPU ms of one thread, or ms on a GPU:
     pml         pytorch-metric-learning's SupConLoss, whose value is the same when a residue's views are its class
     pml NTXentLoss   its loss of that name, another one: each positive alone with the negatives. Only at 256: it
                 builds positives x negatives, 13 GB at 1,024
-Values and gradients of all are compared first. Ratios are medians over rounds; small sizes get more of them. A table
-goes to standard error, JSON to standard output.
+Values and gradients of all are compared first. Ratios are medians over rounds, of which small sizes get more. The
+table goes to standard error, JSON to standard output.
 """
 
 from __future__ import annotations
@@ -66,12 +67,13 @@ ValueAndGradient = Callable[[], tuple[Tensor, Tensor]]
 
 @dataclass(frozen=True)
 class Case:
-    """N vectors of width D, on a device; what our products round to."""
+    """N vectors of width D, on a device; how we compute their products."""
 
     N: int
     D: int
-    products: str
     device: torch.device
+    products: str = "float32"
+    fused: bool = False
 
     def vectors(self) -> Tensor:
         """Unit vectors [R, V, D], the views of a residue alike."""
@@ -88,8 +90,10 @@ class Case:
         return BYTES[variant] * self.N**2 < 0.7 * there
 
 
-def ours(e_RVD: Tensor, cache_mb: int, products: str) -> ValueAndGradient:
-    loss = NTXent(NTXentOptions(temperature=TEMPERATURE, cache_mb=cache_mb, products=products))
+def ours(case: Case, e_RVD: Tensor, cache_mb: int) -> ValueAndGradient:
+    loss = NTXent(
+        NTXentOptions(temperature=TEMPERATURE, cache_mb=cache_mb, products=case.products, fused=case.fused)
+    )
     R = len(e_RVD)
     labels = torch.zeros(R, dtype=torch.long, device=e_RVD.device)
     mask_RV = torch.ones(R, V, dtype=torch.bool, device=e_RVD.device)
@@ -156,9 +160,9 @@ def one_product(e_RVD: Tensor) -> Callable[[], Tensor]:
 
 def losses_of(case: Case, e_RVD: Tensor) -> dict[str, ValueAndGradient]:
     """Everything that computes the loss, as far as it fits."""
-    found = {"recompute": ours(e_RVD, 0, case.products)}
-    if case.fits("cached"):
-        found["cached"] = ours(e_RVD, KEEP_ALL_MB, case.products)
+    found = {"recompute": ours(case, e_RVD, 0)}
+    if case.fits("cached") and not case.fused:  # which keeps nothing
+        found["cached"] = ours(case, e_RVD, KEEP_ALL_MB)
     if case.fits("dense"):
         found["dense"] = differentiated(e_RVD, lambda: dense_value(e_RVD, TEMPERATURE))
     if importlib.util.find_spec("pytorch_metric_learning"):
@@ -210,8 +214,8 @@ def small(D: int, repeats: int, device: torch.device) -> dict[str, dict[str, flo
     """Milliseconds of our two ways at small sizes: what `DENSE_UP_TO` stands on."""
     found = {}
     for N in SMALL:
-        e_RVD = Case(N, D, "float32", device).vectors()
-        step = ours(e_RVD, 0, "float32")
+        case = Case(N, D, device)
+        step = ours(case, case.vectors(), 0)
         steps = {"dense": partial(_up_to, N, step), "tiled": partial(_up_to, 0, step)}
         taken = seconds(steps, repeats, device)
         found[str(N)] = rounded({name: 1e3 * value for name, value in taken.items()}, 2)
@@ -223,10 +227,14 @@ def _up_to(limit: int, step: ValueAndGradient) -> None:
         step()
 
 
+def case_of(options: argparse.Namespace, N: int, device: torch.device) -> Case:
+    return Case(N, options.width, device, options.products, options.fused)
+
+
 def peak_step(name: str, options: argparse.Namespace, device: torch.device) -> Callable[[], object]:
     """The step of "variant@N"; a small one has run before, so that libraries hold their buffers."""
     variant, N = name.split("@")
-    cases = [Case(size, options.width, options.products, device) for size in (64, int(N))]
+    cases = [case_of(options, size, device) for size in (64, int(N))]
     tiny, large = (losses_of(case, case.vectors()) for case in cases)
     tiny[variant]()
     return large[variant]
@@ -235,12 +243,10 @@ def peak_step(name: str, options: argparse.Namespace, device: torch.device) -> C
 def peaks(options: argparse.Namespace, device: torch.device) -> dict[str, float]:
     names = []
     for N in options.memory_sizes:
-        case = Case(N, options.width, options.products, device)
-        variants = ["recompute", *(name for name in ("cached", "dense", "pml") if case.fits(name))]
-        if not importlib.util.find_spec("pytorch_metric_learning"):
-            variants = [name for name in variants if name != "pml"]
+        variants = losses_of(case_of(options, N, device), torch.empty(1, V, options.width))
         names += [f"{variant}@{N}" for variant in variants]
     extra = ["--device", options.device, "--products", options.products, "--width", str(options.width)]
+    extra += ["--fused"] if options.fused else []
     return peak_megabytes(__file__, dict.fromkeys(names), extra)
 
 
@@ -266,17 +272,16 @@ def main() -> None:
     parser.add_argument("--memory-sizes", type=int, nargs="+", default=[4096, 8192, 16384])
     parser.add_argument("--width", type=int, default=768, help="of the embeddings")
     parser.add_argument("--products", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--fused", action="store_true", help="one kernel for a tile, on a GPU")
     options = parser.parse_args()
     device = start(options)
     if options.peak_of:
         print_peak(lambda: peak_step(options.peak_of, options, device), device)
         return
-    sizes = {
-        str(N): measure(Case(N, options.width, options.products, device), options.repeats) for N in options.sizes
-    }
+    sizes = {str(N): measure(case_of(options, N, device), options.repeats) for N in options.sizes}
     peak_mb = {} if options.no_memory else peaks(options, device)
     show(sizes, peak_mb)
-    facts = {"V": V, "D": options.width, "products": options.products}
+    facts = {"V": V, "D": options.width, "products": options.products, "fused": options.fused}
     small_ms = small(options.width, 10 * options.repeats, device)
     finish({**facts, "small_ms": small_ms, "sizes": sizes, "peak_mb": peak_mb}, options)
 

@@ -29,6 +29,11 @@ class ContrastOptions(Options):
         description="Precision of the large products between different residues. bfloat16 is faster on a GPU; sums "
         "and the products between views of one residue stay in float32.",
     )
+    fused: bool = Field(
+        False,
+        description="With bfloat16 products on a CUDA GPU: one kernel for a tile of similarities, not many torch "
+        "operations. Experimental: it has not been run on a GPU yet. Elsewhere it changes nothing.",
+    )
     cache_mb: int = Field(64, ge=0, description=_CACHE)
 
 

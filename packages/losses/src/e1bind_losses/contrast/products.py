@@ -83,13 +83,15 @@ class RoundedTile:
 
     def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
         """Add `scale * weight @ z[cols]` to the rows' gradient, and the mirror image to the columns'."""
-        self._add_product(weight_IJ, self.cols_JD, dz_ID)
+        rounded_IJ = _rounded(weight_IJ)
+        self.add_product(rounded_IJ, weight_IJ.sum(1), self.cols_JD, dz_ID)
         if self.mirrored:
-            self._add_product(weight_IJ.t(), self.rows_ID, dz_JD)
+            self.add_product(rounded_IJ.t(), weight_IJ.sum(0), self.rows_ID, dz_JD)
 
-    def _add_product(self, weight_IJ: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
-        dz_ID.addr_(weight_IJ.sum(1), self.mean_D, alpha=self.scale)
-        dz_ID.add_(_product(_rounded(weight_IJ), u_JD), alpha=self.scale)
+    def add_product(self, rounded_IJ: Tensor, sum_I: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
+        """Add `scale * weight @ z` to `dz_ID`, from the weights rounded and their sums before that."""
+        dz_ID.addr_(sum_I, self.mean_D, alpha=self.scale)
+        dz_ID.add_(_product(rounded_IJ, u_JD), alpha=self.scale)
 
 
 def _rounded(x: Tensor) -> Tensor:

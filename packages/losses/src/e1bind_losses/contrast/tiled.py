@@ -6,6 +6,7 @@ A = N + M.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from e1bind_losses.contrast.fused import FusedWalk, can_fuse
 from e1bind_losses.contrast.products import FullProducts, RoundedProducts
 from e1bind_losses.contrast.ranks import OtherRanks
-from e1bind_losses.contrast.tiles import Blocks, plan
+from e1bind_losses.contrast.tiles import Blocks, Tile, plan
 from e1bind_losses.contrast.walks import LogWalk, PlainWalk, fits_plain_sums
 from e1bind_losses.options import ContrastOptions
 
@@ -26,19 +28,23 @@ class Settings:
 
     scale        factor of the inner products, 1 / temperature
     rounded      round the operands of the large products to bfloat16
+    fused        where they are rounded, on a GPU: one kernel for a tile
     cache_bytes  memory for tiles kept from forward to backward
     blocks       size of a tile, or None to choose by device
     """
 
     scale: float
     rounded: bool = False
+    fused: bool = False
     cache_bytes: int = 0
     blocks: Blocks | None = None
 
     @classmethod
     def of(cls, options: ContrastOptions) -> Settings:
         """What the options of a loss ask for."""
-        return cls(1 / options.temperature, options.products == "bfloat16", options.cache_mb * 1_000_000)
+        return cls(
+            1 / options.temperature, options.products == "bfloat16", options.fused, options.cache_mb * 1_000_000
+        )
 
 
 class TiledSimilarities(torch.autograd.Function):
@@ -61,8 +67,7 @@ class TiledSimilarities(torch.autograd.Function):
             z_AD = torch.cat([z_AD, z_MD])
             with_itself_A = torch.cat([with_itself_A, settings.scale * z_MD.square().sum(1)])
         tiles = plan(group_N, len(z_AD) - len(pair_N), settings.blocks or Blocks.of(e_RVD.device))
-        products = (RoundedProducts if settings.rounded else FullProducts)(z_AD, settings.scale)
-        walk = (PlainWalk if fits_plain_sums(with_itself_A) else LogWalk)(products, tiles, group_N)
+        walk = _walk(z_AD, fits_plain_sums(with_itself_A), settings, tiles, group_N)
         others_N, kept = walk.sums(settings.cache_bytes if ctx.needs_input_grad[0] else 0)
         ctx.walk, ctx.ranks, ctx.scale = walk, ranks, settings.scale
         ctx.save_for_backward(e_RVD, pair_N, others_N, kept)
@@ -85,6 +90,17 @@ class TiledSimilarities(torch.autograd.Function):
         if len(pair_N) < g_RV.numel():
             de_RVD.view(-1, de_RVD.shape[-1]).index_copy_(0, pair_N, dz_ND)
         return de_RVD, None, None, None, None
+
+
+def _walk(
+    z_AD: Tensor, plain: bool, settings: Settings, tiles: Sequence[Tile], group_N: Tensor
+) -> PlainWalk | LogWalk | FusedWalk:
+    if not settings.rounded:
+        return (PlainWalk if plain else LogWalk)(FullProducts(z_AD, settings.scale), tiles, group_N)
+    products = RoundedProducts(z_AD, settings.scale)
+    if plain and settings.fused and can_fuse(z_AD.device):
+        return FusedWalk(products, tiles, group_N)
+    return (PlainWalk if plain else LogWalk)(products, tiles, group_N)
 
 
 def _rows(x_RVD: Tensor, pair_N: Tensor) -> Tensor:

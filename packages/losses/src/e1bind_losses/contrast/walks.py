@@ -22,7 +22,7 @@ from e1bind_losses.contrast.products import FullProducts, FullTile, RoundedProdu
 from e1bind_losses.contrast.recycled import recycled
 from e1bind_losses.contrast.tiles import Tile
 
-_LOG2_E = 1 / math.log(2)
+LOG2_E = 1 / math.log(2)
 _SAFE_EXPONENT = {torch.float32: 64.0, torch.float64: 640.0}
 """Up to here neither exp(s), nor exp(-s), nor a sum of many, leaves the range of the dtype."""
 
@@ -133,7 +133,7 @@ class PlainWalk(Walk):
         """exp(s), 0 between equal groups, in `out_IJ`; `s_IJ` is room for s."""
         # The product goes to the room of one tile, which stays in the CPU's cache, not to the memory of kept tiles.
         # A power of 2, because torch computes those in half the time on a CPU.
-        exp_IJ = torch.exp2(products.similarities(_LOG2_E, s_IJ), out=out_IJ)
+        exp_IJ = torch.exp2(products.similarities(LOG2_E, s_IJ), out=out_IJ)
         self.take_out(tile, exp_IJ, 0.0)
         return exp_IJ
 
