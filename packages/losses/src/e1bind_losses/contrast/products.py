@@ -78,7 +78,7 @@ class RoundedTile:
 
     def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
         """`unit * scale * z_i . z_j`, written to `out_IJ`."""
-        torch.add(self.c_I1, self.c_J, out=out_IJ).mul_(unit)
+        torch.add(unit * self.c_I1, unit * self.c_J, out=out_IJ)
         return out_IJ.add_(_product(self.rows_ID, self.cols_JD.t()), alpha=unit * self.scale)
 
     def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:

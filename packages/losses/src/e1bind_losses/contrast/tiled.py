@@ -6,7 +6,6 @@ A = N + M.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from e1bind_losses.contrast.fused import FusedWalk, can_fuse
 from e1bind_losses.contrast.products import FullProducts, RoundedProducts
 from e1bind_losses.contrast.ranks import OtherRanks
-from e1bind_losses.contrast.tiles import Blocks, Tile, plan
+from e1bind_losses.contrast.tiles import Blocks, plan
 from e1bind_losses.contrast.walks import LogWalk, PlainWalk, fits_plain_sums
 from e1bind_losses.options import ContrastOptions
 
@@ -66,8 +65,7 @@ class TiledSimilarities(torch.autograd.Function):
             z_MD = ranks.gather(z_AD)
             z_AD = torch.cat([z_AD, z_MD])
             with_itself_A = torch.cat([with_itself_A, settings.scale * z_MD.square().sum(1)])
-        tiles = plan(group_N, len(z_AD) - len(pair_N), settings.blocks or Blocks.of(e_RVD.device))
-        walk = _walk(z_AD, fits_plain_sums(with_itself_A), settings, tiles, group_N)
+        walk = _walk(z_AD, group_N, settings, plain=fits_plain_sums(with_itself_A))
         others_N, kept = walk.sums(settings.cache_bytes if ctx.needs_input_grad[0] else 0)
         ctx.walk, ctx.ranks, ctx.scale = walk, ranks, settings.scale
         ctx.save_for_backward(e_RVD, pair_N, others_N, kept)
@@ -92,14 +90,14 @@ class TiledSimilarities(torch.autograd.Function):
         return de_RVD, None, None, None, None
 
 
-def _walk(
-    z_AD: Tensor, plain: bool, settings: Settings, tiles: Sequence[Tile], group_N: Tensor
-) -> PlainWalk | LogWalk | FusedWalk:
-    if not settings.rounded:
-        return (PlainWalk if plain else LogWalk)(FullProducts(z_AD, settings.scale), tiles, group_N)
-    products = RoundedProducts(z_AD, settings.scale)
-    if plain and settings.fused and can_fuse(z_AD.device):
-        return FusedWalk(products, tiles, group_N)
+def _walk(z_AD: Tensor, group_N: Tensor, settings: Settings, *, plain: bool) -> PlainWalk | LogWalk | FusedWalk:
+    """The way to sum: as exp(s) is where it is `plain`, in one kernel where that is asked for and can be had."""
+    fused = plain and settings.rounded and settings.fused and can_fuse(z_AD.device)
+    blocks = settings.blocks or Blocks.of(z_AD.device)
+    tiles = plan(group_N, len(z_AD) - len(group_N), blocks, lists=not fused)
+    if fused:
+        return FusedWalk(RoundedProducts(z_AD, settings.scale), tiles, group_N)
+    products = (RoundedProducts if settings.rounded else FullProducts)(z_AD, settings.scale)
     return (PlainWalk if plain else LogWalk)(products, tiles, group_N)
 
 
