@@ -67,6 +67,7 @@ def test_the_kernel_compiles_for_gpus_and_fits_their_shared_memory(capability, w
         options={"num_warps": blocks.warps, "num_stages": blocks.stages},
     )
     assert len(compiled.asm["cubin"]) > 0
+    assert ("cvt.rn.bf16" in compiled.asm["ptx"]) == weights  # rounded, not cut off
     assert compiled.metadata.shared <= {80: 163, 90: 227, 100: 227}.get(capability, 99) * 1024
 
 

@@ -83,7 +83,11 @@ def tile_kernel(  # type: ignore[no-untyped-def]
     if WEIGHTS:
         a_B, a_C = tl.load(row_a + i_B, mask=in_i, other=0.0), tl.load(col_a + j_C, mask=in_j, other=0.0)
         x_BC *= a_B[:, None] + a_C[None, :]
-        tl.store(weight + i_B[:, None] * width + j_C[None, :], x_BC.to(tl.bfloat16), mask=inside)
+        tl.store(
+            weight + i_B[:, None] * width + j_C[None, :],
+            x_BC.to(tl.bfloat16),
+            mask=inside,
+        )
     tl.store(row_sum + block_j * height + i_B, tl.sum(x_BC, 1), mask=in_i)
     tl.store(col_sum + block_i * width + j_C, tl.sum(x_BC, 0), mask=in_j)
 
