@@ -33,7 +33,7 @@ def value_and_gradient(
 
 
 def check_equal(inputs: tuple[Tensor, Tensor, Tensor], group_N: Tensor, blocks: Blocks | None) -> None:
-    """Sums are those of plain torch; gradients differ by how weights on the border round."""
+    """Sums are those of plain torch; gradients differ by how weights round."""
     settings = [Settings(1 / 0.07, rounded=True, fused=fused, blocks=blocks) for fused in (False, True)]
     with mock.patch.object(tiled, "FusedWalk", wraps=FusedWalk) as walk:
         plain, fused = (value_and_gradient(*inputs, group_N, chosen) for chosen in settings)

@@ -14,8 +14,8 @@ from e1bind_losses.contrast.dense import dense_similarities
 from e1bind_losses.contrast.ranks import OtherRanks
 from e1bind_losses.contrast.tiled import Settings, TiledSimilarities
 
-DENSE_UP_TO = 64
-"""Pairs up to which the whole matrix at once is as fast as tiles (benchmarks/losses.py, "small")."""
+DENSE_UP_TO = 128
+"""Pairs up to which the whole matrix at once is faster than tiles (benchmarks/losses.py, "small")."""
 
 
 class Similarities(NamedTuple):
