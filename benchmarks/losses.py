@@ -49,7 +49,7 @@ from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs
 from e1bind_losses.contrast import similarities
-from e1bind_losses.contrast.products import FullProducts, RoundedProducts
+from e1bind_losses.contrast.products import FullProducts, FullTile, RoundedProducts, RoundedTile, wide_product
 from e1bind_losses.contrast.tiles import Blocks, plan
 from e1bind_losses.nt_xent import NTXent
 from e1bind_losses.options import NTXentOptions
@@ -130,14 +130,33 @@ def differentiated(e_RVD: Tensor, value: Callable[[], Tensor]) -> ValueAndGradie
     return step
 
 
+@dataclass(frozen=True)
+class BareTile:
+    """The rounded products of a tile, without what is done to their operands and results."""
+
+    tile: RoundedTile
+
+    def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
+        return wide_product(self.tile.rows_ID, self.tile.cols_JD.t())
+
+    def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
+        wide_product(weight_IJ, self.tile.cols_JD)
+        if self.tile.mirrored:
+            wide_product(weight_IJ.t(), self.tile.rows_ID)
+
+
 def replay(e_RVD: Tensor, recompute: bool, products: str) -> Callable[[], Tensor]:
     """The products of our tiles and nothing else."""
     z_ND = e_RVD.detach().flatten(0, 1)
     tiles = plan(torch.arange(len(z_ND), device=z_ND.device) // V, 0, Blocks.of(z_ND.device))
-    whole = (RoundedProducts if products == "bfloat16" else FullProducts)(z_ND, 1 / TEMPERATURE)
-    of_tiles = [whole.of(tile) for tile in tiles]
-    buffers = torch.full((2, max(tile.size for tile in tiles)), 1e-6, device=z_ND.device)
-    rooms, weights = ([tile.view(buffer) for tile in tiles] for buffer in buffers)
+    room, weight = torch.full((2, max(tile.size for tile in tiles)), 1e-6, device=z_ND.device).unbind(0)
+    if products == "bfloat16":
+        rounded_products = RoundedProducts(z_ND, 1 / TEMPERATURE)
+        of_tiles: list[FullTile | BareTile] = [BareTile(rounded_products.of(tile)) for tile in tiles]
+        weight = weight.to(rounded_products.u_AD.dtype)
+    else:
+        of_tiles = [FullProducts(z_ND, 1 / TEMPERATURE).of(tile) for tile in tiles]
+    rooms, weights = ([tile.view(buffer) for tile in tiles] for buffer in (room, weight))
 
     def step() -> Tensor:
         dz_ND = torch.zeros_like(z_ND)
@@ -272,8 +291,10 @@ def main() -> None:
     parser.add_argument("--memory-sizes", type=int, nargs="+", default=[4096, 8192, 16384])
     parser.add_argument("--width", type=int, default=768, help="of the embeddings")
     parser.add_argument("--products", choices=["float32", "bfloat16"], default="float32")
-    parser.add_argument("--fused", action="store_true", help="one kernel for a tile, on a GPU")
+    parser.add_argument("--fused", action="store_true", help="one kernel for a tile, on a GPU, for bfloat16")
     options = parser.parse_args()
+    if options.fused and options.products != "bfloat16":
+        parser.error("--fused needs --products bfloat16")
     device = start(options)
     if options.peak_of:
         print_peak(lambda: peak_step(options.peak_of, options, device), device)

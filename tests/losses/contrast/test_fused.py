@@ -34,6 +34,12 @@ def test_on_a_cpu_fused_changes_nothing(build, make):
     assert values[0] == values[1]
 
 
+@pytest.mark.parametrize("name", ["nt-xent", "supcon"])
+def test_fused_products_have_to_be_rounded(build, name):
+    with pytest.raises(ValueError, match='fused = true needs products = "bfloat16"'):
+        build(name, fused=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("capability", [80, 86, 89, 90, 100, 120])
 @pytest.mark.parametrize("weights", [False, True])

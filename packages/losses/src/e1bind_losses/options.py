@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from e1bind.spec import Options
 
@@ -32,9 +32,15 @@ class ContrastOptions(Options):
     fused: bool = Field(
         False,
         description="With bfloat16 products on a CUDA GPU: one kernel for a tile of similarities, not many torch "
-        "operations. Experimental: it has not been run on a GPU yet. Elsewhere it changes nothing.",
+        "operations. Experimental: it has not been run on a GPU yet. On a CPU it changes nothing.",
     )
     cache_mb: int = Field(64, ge=0, description=_CACHE)
+
+    @model_validator(mode="after")
+    def _fused_products_are_rounded(self) -> Self:
+        if self.fused and self.products != "bfloat16":
+            raise ValueError('fused = true needs products = "bfloat16"')
+        return self
 
 
 class NTXentOptions(ContrastOptions):

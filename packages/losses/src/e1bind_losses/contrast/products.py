@@ -79,7 +79,7 @@ class RoundedTile:
     def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
         """`unit * scale * z_i . z_j`, written to `out_IJ`."""
         torch.add(unit * self.c_I1, unit * self.c_J, out=out_IJ)
-        return out_IJ.add_(_product(self.rows_ID, self.cols_JD.t()), alpha=unit * self.scale)
+        return out_IJ.add_(wide_product(self.rows_ID, self.cols_JD.t()), alpha=unit * self.scale)
 
     def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
         """Add `scale * weight @ z[cols]` to the rows' gradient, and the mirror image to the columns'."""
@@ -91,7 +91,7 @@ class RoundedTile:
     def add_product(self, rounded_IJ: Tensor, sum_I: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
         """Add `scale * weight @ z` to `dz_ID`, from the weights rounded and their sums before that."""
         dz_ID.addr_(sum_I, self.mean_D, alpha=self.scale)
-        dz_ID.add_(_product(rounded_IJ, u_JD), alpha=self.scale)
+        dz_ID.add_(wide_product(rounded_IJ, u_JD), alpha=self.scale)
 
 
 def _rounded(x: Tensor) -> Tensor:
@@ -99,5 +99,6 @@ def _rounded(x: Tensor) -> Tensor:
     return x.bfloat16() if x.is_cuda else x.bfloat16().float()
 
 
-def _product(left: Tensor, right: Tensor) -> Tensor:
+def wide_product(left: Tensor, right: Tensor) -> Tensor:
+    """The product of rounded operands, in fp32."""
     return torch.mm(left, right, out_dtype=torch.float32) if left.is_cuda else torch.mm(left, right)
