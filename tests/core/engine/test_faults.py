@@ -64,15 +64,24 @@ def finish(folder: Path, text: str) -> dict[str, bytes]:
     return results_of(run)
 
 
+@pytest.fixture(scope="module")
+def span(tmp_path_factory, text) -> float:
+    """Seconds that a run takes here, in a process like those that are killed."""
+    folder = tmp_path_factory.mktemp("timed")
+    begin = time.monotonic()
+    assert wait(fork(lambda: train_once(folder, text, RUN), folder / "log")) == 0
+    return time.monotonic() - begin
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_kill_9_at_random_moments(tmp_path, text, undisturbed, seed):
+def test_kill_9_at_random_moments(tmp_path, text, undisturbed, span, seed):
     """Eight kills of one run, one after the other, wherever they meet it."""
     rng = random.Random(seed)
     kills = 0
     while kills < 8:
         pid = fork(lambda: train_or_resume(tmp_path, text), tmp_path / "log")
-        time.sleep(rng.uniform(0.02, 0.9))
+        time.sleep(rng.uniform(0.02, span / 2))
         os.kill(pid, signal.SIGKILL)
         kills += wait(pid) == -signal.SIGKILL
         if (tmp_path / "results" / RUN / "summary.json").exists():
