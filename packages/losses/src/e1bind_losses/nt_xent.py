@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import nn
 
 from e1bind.contracts import LossInputs, LossOutput
-from e1bind_losses.contrast.similarities import mean_over_anchors, other_valid_views, similarities
+from e1bind_losses.contrast.similarities import mean_over_anchors, similarities
 from e1bind_losses.contrast.tiled import Settings
 from e1bind_losses.options import NTXentOptions
 from e1bind_losses.precision import full_precision, zero_with_graph
@@ -45,14 +45,13 @@ class NTXent(nn.Module):
         e_RVD, mask_RV = batch.embeddings, batch.view_mask
         if mask_RV.shape[1] < 2:
             return LossOutput(zero_with_graph(e_RVD))
-        log_sum_RV, own_RVV, ranks = similarities(
+        log_sum_RV, own_RVV, positive_RVV, ranks = similarities(
             e_RVD,
             mask_RV,
             self.settings,
             group_R=batch.protein if self.other_proteins else None,
             gather=self.gather_negatives and self.training,
         )
-        positive_RVV = other_valid_views(mask_RV)
         positives_RV = positive_RVV.sum(2)
         anchor_RV = positives_RV > 0
         near_RV = own_RVV.masked_fill(~positive_RVV, 0).sum(2) / positives_RV.clamp_min(1)

@@ -36,7 +36,7 @@ class SupCon(nn.Module):
 
     @full_precision
     def forward(self, batch: LossInputs) -> LossOutput:
-        log_sum_RV, own_RVV, _ = similarities(batch.embeddings, batch.view_mask, self.settings)
+        log_sum_RV, own_RVV, *_ = similarities(batch.embeddings, batch.view_mask, self.settings)
         near_RV, positives_R1 = self._positives(batch, own_RVV)
         anchor_RV = batch.view_mask & (positives_R1 > 0)
         if self.binding_only:

@@ -59,6 +59,7 @@ class FusedWalk:
 
     def _run(self, tile: Tile, a_A: Tensor | None, weight_IJ: Tensor | None) -> tuple[Tensor, Tensor]:
         """The sums of exp(s), of the weights where `a_A` is given, over columns [I] and over rows [J]."""
+        # Here, because triton is not installed everywhere that losses are.
         from e1bind_losses.contrast.fused_kernel import launch
 
         def ends(x_A: Tensor) -> tuple[Tensor, Tensor]:

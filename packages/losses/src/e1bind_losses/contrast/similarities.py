@@ -24,11 +24,13 @@ class Similarities(NamedTuple):
     log_sum_RV  log of the sum of exp(s) over the pairs that a pair is told apart from, and the other views of its
                 residue; very low where there are none, and no meaning where the pair is not valid
     own_RVV     s between views v and w of one residue, valid or not, never rounded
+    other_RVV   bool: whether v and w are different views of a residue and both valid
     ranks       the other ranks whose pairs took part, or None
     """
 
     log_sum_RV: Tensor
     own_RVV: Tensor
+    other_RVV: Tensor
     ranks: OtherRanks | None
 
 
@@ -50,19 +52,18 @@ def similarities(
         group_N = group_R.index_select(0, pair_N // e_RVD.shape[1])
         others_RV, own_RVV = TiledSimilarities.apply(e_RVD, pair_N, group_N, settings, ranks)
     # Views of one residue are summed apart: their weights in the denominator and as positives nearly cancel.
-    log_sum_RV = _with_own_views(others_RV, own_RVV, other_valid_views(mask_RV))
-    return Similarities(log_sum_RV, own_RVV, ranks)
+    other_RVV = _other_valid_views(mask_RV)
+    return Similarities(_with_own_views(others_RV, own_RVV, other_RVV), own_RVV, other_RVV, ranks)
 
 
-def _with_own_views(others_RV: Tensor, own_RVV: Tensor, positive_RVV: Tensor) -> Tensor:
+def _with_own_views(others_RV: Tensor, own_RVV: Tensor, other_RVV: Tensor) -> Tensor:
     """log of the sum of exp(s) over others and the other views [R, V]; very low where there are neither."""
     # Not -inf: the gradient of logaddexp(-inf, -inf) is NaN, even for pairs that are no anchors.
     floor = torch.finfo(own_RVV.dtype).min / 2
-    return torch.logaddexp(others_RV, own_RVV.masked_fill(~positive_RVV, floor).logsumexp(-1))
+    return torch.logaddexp(others_RV, own_RVV.masked_fill(~other_RVV, floor).logsumexp(-1))
 
 
-def other_valid_views(mask_RV: Tensor) -> Tensor:
-    """bool [R, V, V]: whether v and w are different views of a residue and both valid."""
+def _other_valid_views(mask_RV: Tensor) -> Tensor:
     V = mask_RV.shape[1]
     different_VV = ~torch.eye(V, dtype=torch.bool, device=mask_RV.device)
     return mask_RV.unsqueeze(2) & mask_RV.unsqueeze(1) & different_VV

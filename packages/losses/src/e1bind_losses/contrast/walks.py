@@ -53,7 +53,8 @@ class Walk:
     def rooms(self) -> list[Tensor]:
         """Room for one tile's numbers, in the shape of each."""
         room = self.new(max((tile.size for tile in self.tiles), default=0))
-        views = {shape: room[: math.prod(shape)].view(shape) for shape in {tile.shape for tile in self.tiles}}
+        of_shape = {tile.shape: tile for tile in self.tiles}
+        views = {shape: tile.view(room) for shape, tile in of_shape.items()}
         return [views[tile.shape] for tile in self.tiles]
 
     def rows(self, x_A: Tensor) -> list[Tensor]:
