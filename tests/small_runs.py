@@ -6,8 +6,10 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from e1bind.engine.crossval import cross_validate
+from e1bind.engine.crossval import cross_validate, resume
 from e1bind.engine.events import Listener
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import opened
 from e1bind.spec import load_spec
 
 SPEC = """\
@@ -55,6 +57,12 @@ def train_once(folder: Path, text: str, run_id: str | None = None, fold: int | N
     path.write_text(text)
     done = cross_validate(load_spec(path), path, draw_nothing, Listener(), run_id, fold)
     return done
+
+
+def go_on(run: Path, fold: int | None = None, **how: Any) -> Any:
+    """Go on with a run as `e1bind train --resume` does; `how`: force, spec."""
+    spec = how.get("spec") or frozen_spec(opened(run))
+    return resume(spec, run, draw_nothing, Listener(), how.get("force", False), fold)
 
 
 def draw_nothing(*_: object) -> None:

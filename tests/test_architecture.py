@@ -25,9 +25,12 @@ MAY_IMPORT = {
 }
 FLOORS = [
     {"errors"},
+    {"files"},
+    {"log"},
     {"plugins", "spec"},
     {"contracts", "scoring"},
     {"data", "views", "metrics"},
+    {"runs"},
     {"engine"},
     {"inference", "report"},
     {"workflow", "builtin"},

@@ -132,7 +132,7 @@ def test_a_structure_with_another_sequence_is_an_error(trained, fasta, tmp_path,
         (["evaluate", "{run}"], "name the test data"),
         (["evaluate", "{unfinished}", "--data", "{fasta}"], "unfinished run"),
         (["compare", "{run}"], "two runs or more"),
-        (["report", "{tmp}"], "summary.json"),
+        (["report", "{tmp}"], "no run directory"),
     ],
 )
 def test_mistakes_are_told_in_a_few_lines_without_a_traceback(arguments, message, trained, fasta, tmp_path, capsys):

@@ -17,12 +17,13 @@ import numpy as np
 import pytest
 from launching import E1BIND, STANDALONE, TORCHRUN, descendants, ended, free_port, ranks, send, start, wait_for
 from small_runs import SPEC, StopsAfter, draw_nothing, results_of, train_once
+from small_runs import go_on as resume_run
 
-from e1bind.engine.crossval import cross_validate, resume
+from e1bind.engine.crossval import cross_validate
 from e1bind.engine.events import Listener
-from e1bind.engine.rundir import RunDir
 from e1bind.errors import RunError
-from e1bind.spec import load_spec, read_resolved
+from e1bind.runs.layout import RunDir
+from e1bind.spec import load_spec
 
 EVERYTHING = os.environ.get("E1BIND_ALL_FAULTS") == "1"
 SHORT = ("5a7u_A", "1oi0_A", "6zu5_LMM", "6zu5_LJJ", "6zu5_SDD", "6zu5_SBB")
@@ -68,7 +69,7 @@ def finish(folder: Path, work: Callable[[], object]) -> None:
 def go_on(folder: Path) -> dict[str, bytes]:
     """Resume the run in two processes; its results."""
     run = RunDir(folder / "results" / "run")
-    finish(folder, lambda: resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None))
+    finish(folder, lambda: resume_run(run.path))
     assert "fold 1 goes on at epoch" in run.log.read_text()
     return results_of(run.path)
 
@@ -214,9 +215,9 @@ def test_another_number_of_processes_is_refused_unless_steps_keep_their_size(
     assert [forks.wait(pid) for pid in pids] == [1, 1]
     assert "stopped by SIGTERM" in run.log.read_text()
     with pytest.raises(RunError, match=r"2 \(2 processes x accum_steps 1\) -> 1 \(1 process x accum_steps 1\)"):
-        resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
+        resume_run(run.path)
     spec = load_spec(folder / "spec.toml", ["training.accum_steps=2"])
-    assert resume(spec, run, draw_nothing, Listener(), True, None) is not None
+    assert resume_run(run.path, spec=spec, force=True) is not None
     with np.load(run.oof) as one, np.load(io.BytesIO(undisturbed["oof_preds.npz"])) as two:
         assert np.array_equal(one["protein"], two["protein"])
         assert np.abs(one["probability"] - two["probability"]).max() < 1e-5

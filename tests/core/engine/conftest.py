@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_runs import SPEC, train_once
 
-from e1bind.engine.crossval import Finished
+from e1bind.engine.conclusion import Finished
 from e1bind.engine.pipeline import Pipeline, build_pipeline
 from e1bind.spec import RunSpec, load_spec
 

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from small_runs import StopsAfter, draw_nothing, results_of, train_once
+from small_runs import StopsAfter, draw_nothing, go_on, results_of, train_once
 
-from e1bind.engine import fold as fold_module
-from e1bind.engine.artifacts import load_heads
-from e1bind.engine.crossval import collect, cross_validate, resume
+from e1bind.engine import fold_trainer as fold_module
+from e1bind.engine.crossval import collect, cross_validate
 from e1bind.engine.events import Listener
-from e1bind.engine.oof import read_oof
-from e1bind.engine.rundir import RunDir
-from e1bind.engine.state import StateFiles
 from e1bind.errors import Interrupted, RunError
-from e1bind.spec import load_spec, read_resolved
+from e1bind.runs.adapters import load_heads
+from e1bind.runs.fold_state import StateFiles
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import RunDir
+from e1bind.runs.oof_table import read_oof
+from e1bind.spec import load_spec
 
 
 def test_every_file_of_a_run_is_there(finished):
@@ -88,11 +89,11 @@ def test_the_log_tells_every_epoch_and_ion_with_prototype_diagnostics(finished):
 
 def test_the_best_epoch_is_that_of_the_highest_monitored_value(finished):
     rows = [json.loads(line) for line in finished.run.metrics.read_text().splitlines()]
-    for row in finished.summary["folds"]:
-        valid = [r for r in rows if r["fold"] == row["fold"] and r["split"] == "valid"]
-        assert row["best_epoch"] == max(valid, key=lambda r: r["hra"])["epoch"]
-        assert row["metrics"]["auprc"] == pytest.approx(
-            next(r["auprc"] for r in valid if r["epoch"] == row["best_epoch"]), abs=1e-6
+    for row in finished.summary.folds:
+        valid = [r for r in rows if r["fold"] == row.fold and r["split"] == "valid"]
+        assert row.best_epoch == max(valid, key=lambda r: r["hra"])["epoch"]
+        assert row.metrics["auprc"] == pytest.approx(
+            next(r["auprc"] for r in valid if r["epoch"] == row.best_epoch), abs=1e-6
         )
 
 
@@ -124,8 +125,8 @@ def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_
         assert train_once(tmp_path, spec_text, run_id="array", fold=fold) is None
     path = tmp_path / "results" / "array"
     assert not (path / "summary.json").exists()
-    whole = collect(read_resolved(path), RunDir(path), draw_nothing)
-    assert whole.summary["status"] == "finished"
+    whole = collect(frozen_spec(RunDir(path)), path, draw_nothing)
+    assert whole.summary.finished
     assert results_of(path) == results_of(finished.run.path)
 
 
@@ -133,7 +134,7 @@ def test_collect_names_the_folds_that_are_missing(tmp_path, spec_text):
     train_once(tmp_path, spec_text, run_id="array", fold=2)
     path = tmp_path / "results" / "array"
     with pytest.raises(RunError, match=r"fold 1 of 2 has not finished; train it with --resume .*array --fold 1"):
-        collect(read_resolved(path), RunDir(path), draw_nothing)
+        collect(frozen_spec(RunDir(path)), path, draw_nothing)
 
 
 def test_one_fold_of_another_spec_does_not_join_the_run(tmp_path, spec_text):
@@ -162,8 +163,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bytes(finished, tmp_path, sp
     assert stopped.value.signal == 15
     run = RunDir(tmp_path / "results" / "stopped")
     assert not run.summary.exists()
-    done = resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
-    assert done.summary["status"] == "finished"
+    done = go_on(run.path)
+    assert done.summary.finished
     assert results_of(run.path) == results_of(finished.run.path)
     assert "goes on at epoch" in run.log.read_text()
 
@@ -173,10 +174,10 @@ def test_steps_of_another_size_are_refused_unless_forced(tmp_path, spec_text):
     run = RunDir(tmp_path / "results" / "r")
     spec = load_spec(tmp_path / "spec.toml", ["training.accum_steps=3"])
     with pytest.raises(RunError, match=r"training\.accum_steps"):
-        resume(spec, run, draw_nothing, Listener(), False, 2)
-    assert not (run.fold(2) / "fold.json").exists()
-    resume(spec, run, draw_nothing, Listener(), True, 2)
-    assert (run.fold(2) / "fold.json").exists()
+        go_on(run.path, 2, spec=spec)
+    assert not run.fold(2).done.exists()
+    go_on(run.path, 2, spec=spec, force=True)
+    assert run.fold(2).done.exists()
 
 
 def test_restarts_need_a_run_to_go_on_with(tmp_path, spec_text, monkeypatch):
@@ -195,7 +196,7 @@ def test_early_stopping_counts_epochs_since_the_best(tmp_path, spec_text):
     )
     done = train_once(tmp_path, text)
     # Nothing is learnt at such a rate, so the first epoch stays the best.
-    assert [(r["best_epoch"], r["epochs"]) for r in done.summary["folds"]] == [(1, 2), (1, 2)]
+    assert [(r.best_epoch, r.epochs) for r in done.summary.folds] == [(1, 2), (1, 2)]
     assert "no better hra for 1 epochs, stopping" in done.run.log.read_text()
 
 
@@ -205,24 +206,25 @@ def test_adapter_and_heads_score_in_a_fresh_process_as_validation_did(finished):
 import json, sys
 import numpy as np, torch
 from peft import PeftModel
-from e1bind.engine import fold as fold_module
-from e1bind.engine.artifacts import load_heads
-from e1bind.engine.oof import read_oof
+from e1bind.engine import fold_trainer as fold_module
+from e1bind.runs.adapters import load_heads
+from e1bind.runs.oof_table import read_oof
 from e1bind.engine.pipeline import build_pipeline
-from e1bind.engine.crossval import read_training_data
+from e1bind.engine.dataset import read_training_data
 from e1bind.contracts import View
-from e1bind.spec import read_resolved
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import RunDir
 from pathlib import Path
 torch.set_num_threads(1)
 run = Path({str(finished.run.path)!r})
-pipeline = build_pipeline(read_resolved(run))
+pipeline = build_pipeline(frozen_spec(RunDir(run)))
 table = read_oof(run / "oof_preds.npz")
 worst = 0.0
 for fold in (1, 2):
     folder = run / f"fold_{{fold}}"
     adapter = str(folder / "best_e1_contrastive_model_lora")
     model = PeftModel.from_pretrained(pipeline.backbone.load_model(), adapter).eval()
-    heads = load_heads(folder / "best_e1_contrastive_model_heads.pt")
+    heads = load_heads(RunDir(run).fold(fold))
     vector = heads.prototypes["ZN"].vector_P
     for record in read_training_data(pipeline):
         rows = (table["protein"] == record.id) & (table["fold"] == fold)
@@ -242,11 +244,11 @@ print(worst)
 
 
 def test_heads_say_what_they_belong_to_and_load_without_unpickling(finished):
-    heads = load_heads(finished.run.fold(1) / "best_e1_contrastive_model_heads.pt")
-    assert (heads.fold, heads.epoch) == (1, finished.summary["folds"][0]["best_epoch"])
+    heads = load_heads(finished.run.fold(1))
+    assert (heads.fold, heads.epoch) == (1, finished.summary.folds[0].best_epoch)
     assert set(heads.prototypes) == {"ZN"}
     assert float(heads.prototypes["ZN"].vector_P.norm()) == pytest.approx(1, abs=1e-6)
-    stored = torch.load(finished.run.fold(1) / "best_e1_contrastive_model_heads.pt", weights_only=True)
+    stored = torch.load(finished.run.fold(1).heads, weights_only=True)
     assert isinstance(stored["prototypes"]["ZN"]["vector_P"], torch.Tensor)
 
 

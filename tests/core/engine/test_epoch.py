@@ -7,16 +7,16 @@ import math
 import pytest
 import torch
 
-from e1bind.engine.crossval import make_folds, read_training_data
+from e1bind.engine.dataset import make_folds, read_training_data
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch, rank_slots
 from e1bind.engine.events import Listener
 from e1bind.engine.loader import Micro
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import build_model
-from e1bind.engine.prototypes import Prototype
 from e1bind.engine.stopping import StopRequest
 from e1bind.errors import RunError
+from e1bind.scoring import Prototype
 
 CPU = torch.device("cpu")
 ALONE = World(0, 1, CPU)

@@ -16,15 +16,16 @@ import numpy as np
 import pytest
 import torch
 from forks import fork, kill_at, ranks, wait
-from small_runs import draw_nothing, results_of, train_once
+from small_runs import draw_nothing, go_on, results_of, train_once
 
-from e1bind.engine import crossval, rundir
-from e1bind.engine.crossval import collect, resume
-from e1bind.engine.events import Listener
-from e1bind.engine.rundir import RunDir
-from e1bind.engine.state import StateFiles
+from e1bind.engine import crossval
+from e1bind.engine.crossval import collect
 from e1bind.errors import RunError
-from e1bind.spec import load_spec, read_resolved
+from e1bind.files import writing
+from e1bind.runs.fold_state import StateFiles
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import RunDir
+from e1bind.spec import load_spec
 
 EVERYTHING = os.environ.get("E1BIND_ALL_FAULTS") == "1"
 SHORT = ("5a7u_A", "1oi0_A", "6zu5_LMM", "6zu5_LJJ", "6zu5_SDD", "6zu5_SBB")
@@ -51,7 +52,7 @@ def train_or_resume(folder: Path, text: str) -> None:
     """What a requeued job does."""
     run = folder / "results" / RUN
     if run.exists():
-        resume(read_resolved(run), RunDir(run), draw_nothing, Listener(), False, None)
+        go_on(run)
     else:
         train_once(folder, text, RUN)
 
@@ -119,10 +120,10 @@ def test_kill_9_in_collect(tmp_path, text, undisturbed, call):
 
     def work() -> None:
         kill_at(call, os, "fsync")
-        collect(read_resolved(run.path), run, draw_nothing)
+        collect(frozen_spec(run), run.path, draw_nothing)
 
     assert wait(fork(work, tmp_path / "log")) in (-signal.SIGKILL, 0)
-    collect(read_resolved(run.path), run, draw_nothing)
+    collect(frozen_spec(run), run.path, draw_nothing)
     assert results_of(run.path) == undisturbed
 
 
@@ -152,9 +153,9 @@ def test_a_second_writer_is_refused_while_the_first_lives(tmp_path, text):
         while not (run / "fold_1" / "last").is_dir() and time.monotonic() < end:
             time.sleep(0.02)
         with pytest.raises(RunError, match=rf"is being written by another process \(pid {pid}\)"):
-            resume(read_resolved(run), RunDir(run), draw_nothing, Listener(), False, None)
+            go_on(run)
         with pytest.raises(RunError, match=rf"fold_1 is being written by another process \(pid {pid}\)"):
-            resume(read_resolved(run), RunDir(run), draw_nothing, Listener(), False, 1)
+            go_on(run, 1)
     finally:
         os.kill(pid, signal.SIGKILL)
         wait(pid)
@@ -175,7 +176,7 @@ def stopped(tmp_path: Path, text: str) -> RunDir:
 @pytest.mark.parametrize("damage", ["truncated", "bit flipped"])
 def test_a_damaged_state_is_known_and_the_one_before_it_used(tmp_path, text, undisturbed, damage):
     run = stopped(tmp_path, text)
-    states = sorted((run.fold(2) / "last").glob("*.pt"))
+    states = sorted(run.fold(2).states.glob("*.pt"))
     content = bytearray(states[-1].read_bytes())
     content[len(content) // 3] ^= 4
     states[-1].write_bytes(bytes(content) if damage == "bit flipped" else bytes(content[: len(content) // 2]))
@@ -217,7 +218,7 @@ def test_no_room_in_the_middle_of_a_run(tmp_path, text, undisturbed, monkeypatch
             raise OSError(28, "No space left on device")
         real(descriptor)
 
-    monkeypatch.setattr(rundir.os, "fsync", full)
+    monkeypatch.setattr(writing.os, "fsync", full)
     with pytest.raises(RunError, match=r"(?s)No space left on device.*make room, then go on:.*--resume"):
         train_once(tmp_path, text, RUN)
     monkeypatch.undo()
@@ -236,16 +237,16 @@ def test_training_data_that_changed_is_refused(tmp_path, text, root):
     data.write_text("\n".join(lines))
     for force in (False, True):
         with pytest.raises(RunError, match=r"training data has changed .*positives: \d+ -> \d+"):
-            resume(read_resolved(run.path), run, draw_nothing, Listener(), force, None)
+            go_on(run.path, force=force)
 
 
 def test_a_spec_that_changed_is_refused_unless_forced(tmp_path, text):
     run = stopped(tmp_path, text)
     changed = load_spec(tmp_path / "spec.toml", ["training.weight_decay=0.1"])
     with pytest.raises(RunError, match=r"(?s)spec: training\.weight_decay: 0\.05 -> 0\.1.*--force"):
-        resume(changed, run, draw_nothing, Listener(), False, None)
-    assert resume(changed, run, draw_nothing, Listener(), True, None).summary["status"] == "finished"
-    assert read_resolved(run.path).training.weight_decay == 0.1
+        go_on(run.path, spec=changed)
+    assert go_on(run.path, spec=changed, force=True).summary.finished
+    assert frozen_spec(run).training.weight_decay == 0.1
 
 
 def test_an_edited_frozen_spec_is_refused(tmp_path, text):
@@ -253,7 +254,7 @@ def test_an_edited_frozen_spec_is_refused(tmp_path, text):
     path = run.resolved_spec
     path.write_text(path.read_text().replace('"epochs": 2', '"epochs": 3'))
     with pytest.raises(RunError, match=r"spec\.resolved\.json itself was edited"):
-        resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
+        go_on(run.path)
 
 
 def test_a_plugin_of_another_version_is_refused_unless_forced(tmp_path, text):
@@ -261,10 +262,8 @@ def test_a_plugin_of_another_version_is_refused_unless_forced(tmp_path, text):
     path = run.path / "plugins.json"
     path.write_text(path.read_text().replace('"version": "0.1.0"', '"version": "0.0.9"', 1))
     with pytest.raises(RunError, match=r'plugin of .*version: "0\.0\.9" -> "0\.1\.0"'):
-        resume(read_resolved(run.path), run, draw_nothing, Listener(), False, None)
-    assert (
-        resume(read_resolved(run.path), run, draw_nothing, Listener(), True, None).summary["status"] == "finished"
-    )
+        go_on(run.path)
+    assert go_on(run.path, force=True).summary.finished
 
 
 def test_nan_from_a_chain_is_named(tmp_path, text, monkeypatch):
@@ -313,7 +312,7 @@ def test_out_of_memory_says_what_to_lower(tmp_path, text, monkeypatch):
 def test_a_finished_run_is_left_as_it_is(tmp_path, text):
     done = train_once(tmp_path, text, RUN)
     before = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in done.run.path.rglob("*.npz")}
-    again = resume(read_resolved(done.run.path), done.run, draw_nothing, Listener(), False, None)
+    again = go_on(done.run.path)
     assert again.summary == done.summary
     assert {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in done.run.path.rglob("*.npz")} == before
 
@@ -321,7 +320,7 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, text):
 def test_files_are_read_without_unpickling(tmp_path, text):
     """An object array in a result is refused by numpy, not executed."""
     run = stopped(tmp_path, text)
-    path = run.fold(1) / "oof_preds.npz"
+    path = run.fold(1).oof
     with np.load(path) as stored:
         columns = {name: stored[name] for name in stored.files}
     columns["protein"] = columns["protein"].astype(object)

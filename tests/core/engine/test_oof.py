@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from e1bind.contracts import ResidueRecord
-from e1bind.engine.oof import oof_table, read_oof, rows_of, scores_of, write_oof
 from e1bind.errors import RunError
+from e1bind.runs.oof_table import oof_table, read_oof, rows_of, scores_of, write_oof
 
 
 def record(name, labels):

@@ -11,7 +11,7 @@ from forks import fork, ranks, wait
 from safetensors.numpy import load_file
 from small_runs import train_once
 
-from e1bind.engine.oof import read_oof
+from e1bind.runs.oof_table import read_oof
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from seals import unseal
 from small_runs import SPEC, train_once
 
 from e1bind.inference.ensemble import Ensemble
-from e1bind.inference.runs import FinishedRun, open_run
+from e1bind.runs.reading import FinishedRun, open_run
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +29,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
 
 @pytest.fixture
 def copy(trained: Path, tmp_path: Path) -> Path:
-    """A copy of the run to break."""
-    return Path(shutil.copytree(trained, tmp_path / "copy"))
+    """A copy of the run to break, without seals: what is broken is not told by them already."""
+    return unseal(Path(shutil.copytree(trained, tmp_path / "copy")))
 
 
 @pytest.fixture(scope="session")

@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 import yaml
 
-from e1bind.engine.calibrate import calibrate_run, calibration_methods, cross_fitted_rows, read_calibration
-from e1bind.engine.oof import read_oof, rows_of
+from e1bind.engine.fit_calibration import cross_fitted_rows, fit_maps
 from e1bind.errors import RunError
-from e1bind.metrics.calibration import fit_calibration
+from e1bind.metrics.probability_maps import fit_calibration
 from e1bind.metrics.reliability import reliability_bins
 from e1bind.report.gallery import ion_pictures
+from e1bind.runs.decision_files import method_of, read_calibration, write_calibration
+from e1bind.runs.layout import RunDir
+from e1bind.runs.oof_table import read_oof, rows_of
 
 
 def test_a_run_keeps_the_map_fitted_on_all_of_its_out_of_fold_predictions(trained):
     table = read_oof(trained / "oof_preds.npz")
-    for ion, stored in read_calibration(trained).items():
+    for ion, stored in read_calibration(RunDir(trained)).items():
         rows = rows_of(table, ion)
         assert stored == fit_calibration(rows.probabilities, rows.labels, "platt")
-    assert calibration_methods(trained) == {"ZN": "platt", "CA": "platt"}
+    maps = read_calibration(RunDir(trained))
+    assert {ion: method_of(fitted) for ion, fitted in maps.items()} == {"ZN": "platt", "CA": "platt"}
 
 
 def test_the_figures_after_are_of_maps_fitted_on_the_other_folds(trained):
@@ -41,14 +44,14 @@ def test_the_figures_after_are_of_maps_fitted_on_the_other_folds(trained):
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 def test_what_is_written_is_read_back(trained, tmp_path, method):
     table = read_oof(trained / "oof_preds.npz")
-    calibrate_run(tmp_path, table, ["ZN"], method)
-    (stored,) = read_calibration(tmp_path).values()
+    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], method))
+    (stored,) = read_calibration(RunDir(tmp_path)).values()
     probabilities = np.linspace(0, 1, 50)
     rows = rows_of(table, "ZN")
     wanted = fit_calibration(rows.probabilities, rows.labels, method).apply(probabilities)
     assert stored.apply(probabilities) == pytest.approx(wanted, abs=0)
-    calibrate_run(tmp_path, table, ["ZN"], "none")
-    assert read_calibration(tmp_path) == {}
+    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], "none"))
+    assert read_calibration(RunDir(tmp_path)) == {}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_what_is_written_is_read_back(trained, tmp_path, method):
 def test_a_damaged_file_is_an_error(tmp_path, text):
     (tmp_path / "calibration.yaml").write_text(text)
     with pytest.raises(RunError, match=r"calibration\.yaml is damaged"):
-        read_calibration(tmp_path)
+        read_calibration(RunDir(tmp_path))
 
 
 def test_the_reliability_figure_shows_it_for_all_folds_only(trained, tmp_path):

@@ -28,9 +28,12 @@ def other(copy):
         del table["msa"]["cache_dir"]
 
     def summary(table):
-        del table["oof"]["CA"]
+        del table["oof"]["CA"], table["data"]["CA"]
+        table["ions"] = ["ZN"]
+        table["folds"] = [row for row in table["folds"] if row["ion"] == "ZN"]
+        for row in (table["oof"]["ZN"], *table["folds"]):
+            row["metrics"]["mcc"] = None
         table["oof"]["ZN"]["metrics"]["auprc"] = 0.5
-        table["oof"]["ZN"]["metrics"]["mcc"] = None
 
     change(copy / "spec.resolved.json", spec)
     change(copy / "summary.json", summary)
@@ -58,14 +61,16 @@ def test_metrics_stand_side_by_side_with_gaps_where_a_run_has_none(trained, othe
 def test_evaluations_in_the_run_directories_are_shown(trained, other):
     folder = other / "evaluation_MN_test"
     folder.mkdir()
-    metrics = {"ions": {"ZN": {"metrics": {"auprc": {"value": 0.25}}}}}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    ion = {"proteins": 1, "residues": 9, "positives": 2, "threshold": 0.5, "calibrated": None, "in_training": {}}
+    ion |= {"counts": {"tp": 1}, "metrics": {"auprc": {"value": 0.25, "low": None, "high": None}}}
+    whole = {"run_id": "x", "folds": 2, "backbone": "E1", "interval": {}, "warnings": [], "ions": {"ZN": ion}}
+    (folder / "metrics.json").write_text(json.dumps(whole))
     assert compare([trained, other]).figures["ZN"]["auprc"][1].test == {"MN_test": 0.25}
 
 
 def test_runs_of_other_data_are_told(trained, other):
     assert not any("same chains" in w for w in compare([trained, other]).warnings)
-    change(other / "data.json", lambda table: table.update(fingerprint="x"))
+    change(other / "data.json", lambda table: table.update(fingerprint="0" * 64))
     assert any("not trained on the same chains" in w for w in compare([trained, other]).warnings)
 
 
@@ -92,8 +97,8 @@ def test_names_are_told_apart(trained, tmp_path):
 def test_what_is_no_finished_run_is_named(trained, copy, tmp_path):
     with pytest.raises(UserError, match="two runs or more"):
         compare([trained, trained])
-    with pytest.raises(RunError, match="no finished run"):
+    with pytest.raises(RunError, match="is no run directory"):
         compare([trained, tmp_path])
     change(copy / "summary.json", lambda table: table.update(status="drawing the report"))
-    with pytest.raises(RunError, match="unfinished"):
+    with pytest.raises(RunError, match="has not been put together"):
         compare([trained, copy])

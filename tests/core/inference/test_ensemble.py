@@ -13,16 +13,16 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from e1bind.contracts import ResidueRecord
-from e1bind.engine.oof import read_oof
 from e1bind.engine.pipeline import build_pipeline
-from e1bind.engine.rundir import BEST_ADAPTER, BEST_HEADS
 from e1bind.errors import RunError, SpecError, UserError
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import read_fasta
-from e1bind.inference.runs import open_run
 from e1bind.inference.stream import Prediction, predict_stream
+from e1bind.runs.oof_table import read_oof
+from e1bind.runs.reading import open_run
 
 CPU = torch.device("cpu")
+ADAPTER, HEADS = "best_e1_contrastive_model_lora", "best_e1_contrastive_model_heads.pt"
 
 
 def refuse(record: ResidueRecord, message: str) -> None:
@@ -61,7 +61,7 @@ def test_adapters_are_those_that_peft_itself_loads(finished, ensemble):
     pipeline = build_pipeline(finished.spec)
     tokens = pipeline.encoder.encode([[_view("MKVHCDEACGHK")]])
     for member in ensemble.members:
-        folder = finished.files.fold(member.fold) / BEST_ADAPTER
+        folder = finished.files.fold(member.fold).adapter
         wanted = PeftModel.from_pretrained(pipeline.backbone.load_model(), str(folder)).eval()
         ensemble._use(member)
         with torch.inference_mode():
@@ -122,14 +122,14 @@ def test_a_missing_plugin_is_named(copy):
 
 
 def test_folds_that_changed_places_are_refused(copy):
-    one, two = (copy / f"fold_{n}" / BEST_HEADS for n in (1, 2))
+    one, two = (copy / f"fold_{n}" / HEADS for n in (1, 2))
     shutil.copy(one, two)
     with pytest.raises(RunError, match="belongs to fold 1"):
         Ensemble(open_run(copy), CPU)
 
 
 def test_a_truncated_adapter_is_refused(copy):
-    file = copy / "fold_2" / BEST_ADAPTER / "adapter_model.safetensors"
+    file = copy / "fold_2" / ADAPTER / "adapter_model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(RunError, match="damaged"):
         Ensemble(open_run(copy), CPU)
@@ -137,7 +137,7 @@ def test_a_truncated_adapter_is_refused(copy):
 
 @pytest.mark.parametrize("change", ["missing", "nan"])
 def test_an_adapter_with_other_tensors_is_refused(copy, change):
-    file = copy / "fold_1" / BEST_ADAPTER / "adapter_model.safetensors"
+    file = copy / "fold_1" / ADAPTER / "adapter_model.safetensors"
     tensors = load_file(file)
     name = sorted(tensors)[0]
     if change == "missing":
@@ -150,7 +150,7 @@ def test_an_adapter_with_other_tensors_is_refused(copy, change):
 
 
 def test_pickled_heads_are_not_unpickled(copy):
-    torch.save({"format": 1, "prototypes": Path("x")}, copy / "fold_1" / BEST_HEADS)
+    torch.save({"format": 1, "prototypes": Path("x")}, copy / "fold_1" / HEADS)
     with pytest.raises(RunError, match="damaged"):
         Ensemble(open_run(copy), CPU)
 
@@ -174,8 +174,8 @@ def test_an_incomplete_run_is_refused(copy, remove, message):
 
 def test_thresholds_that_are_no_numbers_are_refused(copy):
     path = copy / "global_thresholds.yaml"
-    path.write_text("ZN:\n  threshold: high\nCA:\n  threshold: 0.5\n")
-    with pytest.raises(RunError, match="the threshold of ZN is 'high'"):
+    path.write_text(path.read_text().replace("threshold: 0", "threshold: high", 1))
+    with pytest.raises(RunError, match=r"global_thresholds\.yaml is damaged: threshold: "):
         open_run(copy)
     path.write_text("ZN: !!python/object/apply:os.getcwd []\n")
     with pytest.raises(RunError, match="damaged"):

@@ -10,6 +10,7 @@ import logging
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from seals import rewrite
 
 from e1bind.errors import DataError, UserError
 from e1bind.inference.fasta import read_fasta
@@ -78,6 +79,7 @@ def test_all_formats_say_the_same(done):
 
 def test_a_run_without_calibration_leaves_the_column_empty(copy, write, tmp_path):
     (copy / "calibration.yaml").unlink()
+    rewrite(copy / "spec.resolved.json", lambda spec: spec["metrics"].update(calibration="none"))
     predict(copy, PredictOptions(write(TWO), tmp_path / "o.csv", device="cpu", ions=["CA"]))
     found = rows(tmp_path / "o.csv")
     assert {row["calibrated"] for row in found} == {""}

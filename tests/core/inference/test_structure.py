@@ -12,8 +12,8 @@ import pytest
 
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError
-from e1bind.inference.colouring import NOT_SCORED, write_coloured, write_scripts
 from e1bind.inference.structure import align, read_structure
+from e1bind.inference.structure_copies import NOT_SCORED, write_coloured, write_scripts
 
 RNG = np.random.default_rng(1)
 SEQUENCE = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))

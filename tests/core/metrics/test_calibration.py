@@ -10,7 +10,7 @@ import yaml
 from sklearn.isotonic import IsotonicRegression
 
 from e1bind.errors import DataError
-from e1bind.metrics.calibration import (
+from e1bind.metrics.probability_maps import (
     PlattCalibration,
     calibration_from_dict,
     cross_fitted,

@@ -1,4 +1,4 @@
-"""A run directory as the engine leaves it, with made-up numbers that look like training."""
+"""A run directory as the engine left it before runs were sealed, with made-up numbers that look like training."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from e1bind.metrics.curves import Auprc, Auroc, Hra
 from e1bind.metrics.options import HraOptions, NoOptions
 from e1bind.metrics.thresholds import choose_threshold
 from e1bind.report.html import write_report
+from e1bind.runs.fingerprints import spec_fingerprint
 
 LETTERS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
 
@@ -99,6 +100,7 @@ def write_run(folder: Path, ions: list[str], folds: int = 3, proteins: int = 9, 
         "backbone": "E1 tiny, random weights, 0.3 M parameters, float32",
         "random_weights": True,
         "monitor": "hra",
+        "scoring_temperature": 0.2,
         "ions": ions,
         "data": {ion: {"proteins": proteins, "residues": 1700, "positives": 60} for ion in ions},
         "folds": [
@@ -110,6 +112,7 @@ def write_run(folder: Path, ions: list[str], folds: int = 3, proteins: int = 9, 
                 "proteins": 3,
                 "residues": int(((table["fold"] == fold) & (table["ion"] == ion)).sum()),
                 "positives": 20,
+                "prototype_positives": 40,
                 "metrics": measured(table, (table["fold"] == fold) & (table["ion"] == ion)),
             }
             for fold in range(1, folds + 1)
@@ -131,18 +134,27 @@ def write_run(folder: Path, ions: list[str], folds: int = 3, proteins: int = 9, 
             "target": f"e1bind_losses.{name.replace('-', '_')}:Loss",
             "distribution": "e1bind-losses",
             "version": "0.1.0",
+            "entry_point": "losses",
+            "module": "e1bind_losses.plugin",
             "file": None,
         }
         for name in ("nt-xent", "prototype-bce")
     }
     environment = {"python": "3.11.9", "packages": {"torch": "2.15.0", "peft": "0.21.0"}, "gpu": None}
+    resolved = {"run": {"seed": 1, "output_dir": "/home/someone/results"}, "cv": {"folds": folds}}
+    resolved["metrics"] = {"calibration": "none"}
+    begun = {"fingerprint": "0" * 64, "spec": spec_fingerprint(resolved), "ions": summary["data"], "processes": 1}
     (folder / "spec.toml").write_text('schema_version = 1\n[run]\noutput_dir = "results"\nseed = 1\n')
-    (folder / "spec.resolved.json").write_text(json.dumps({"run": {"seed": 1, "output_dir": "results"}}))
+    (folder / "spec.resolved.json").write_text(json.dumps(resolved))
     (folder / "summary.json").write_text(json.dumps(summary))
     (folder / "plugins.json").write_text(json.dumps(plugins))
     (folder / "environment.json").write_text(json.dumps(environment))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (folder / "global_thresholds.yaml").write_text(yaml.safe_dump(thresholds, sort_keys=False))
+    (folder / "data.json").write_text(json.dumps(begun))
+    for fold in range(1, folds + 1):
+        (folder / f"fold_{fold}").mkdir()
+        (folder / f"fold_{fold}" / "fold.json").write_text("{}")
     np.savez_compressed(folder / "oof_preds.npz", **table)
     return folder
 

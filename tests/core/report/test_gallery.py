@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from e1bind.report.gallery import file_part, ion_pictures, of_ion, track_pictures, training_pictures
-from e1bind.report.rundata import read_run
+from e1bind.files.text import file_part
+from e1bind.report.gallery import ion_pictures, of_ion, track_pictures, training_pictures
+from e1bind.report.rundata import load
 
 
 def test_file_names_stay_inside_the_folder_and_apart():
@@ -19,7 +20,7 @@ def test_file_names_stay_inside_the_folder_and_apart():
 
 
 def test_only_labelled_rows_of_the_ion_and_fold_are_shown(make_run):
-    table = read_run(make_run(["ZN", "CA"])).oof
+    table = load(make_run(["ZN", "CA"])).oof
     rows = of_ion(table, "ZN", fold=2)
     assert set(rows["ion"]) == {"ZN"}
     assert set(rows["fold"]) == {2}
@@ -28,7 +29,7 @@ def test_only_labelled_rows_of_the_ion_and_fold_are_shown(make_run):
 
 
 def test_every_picture_is_on_disk_with_a_heading_and_a_caption(make_run, tmp_path, rows):
-    data = read_run(make_run(["ZN"]))
+    data = load(make_run(["ZN"]))
     pictures = [
         *training_pictures(rows, tmp_path, "hra", {1: 3}),
         *ion_pictures(data.oof, "ZN", tmp_path, data.thresholds["ZN"]),

@@ -11,11 +11,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 
 from e1bind.metrics.thresholds import choose_threshold
 from e1bind.report.html import mean_and_spread, number, write_report
 from e1bind.report.run import draw_fold, draw_run
-from e1bind.report.rundata import Measures, read_run
+from e1bind.report.rundata import Measures, load
+from e1bind.runs.reading import read_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>alert('1')</script>&\"{{ 7 * 7 }}"
@@ -117,14 +119,20 @@ def test_what_comes_from_files_is_text_never_markup(make_run):
     (run / "spec.toml").write_text(f"# {EVIL}\n")
     (run / "overrides.txt").write_text(f"run.seed={EVIL}\n")
     (run / "environment.json").write_text(json.dumps({EVIL: EVIL}))
-    (run / "plugins.json").write_text(json.dumps({EVIL: {"component": EVIL, "distribution": EVIL}}))
+    source = dict.fromkeys(("component", "target", "distribution", "version", "entry_point", "module"), EVIL)
+    (run / "plugins.json").write_text(json.dumps({EVIL: source}))
+    entries = yaml.safe_load((run / "global_thresholds.yaml").read_text())
+    entries[EVIL] = entries["ZN"]
+    (run / "global_thresholds.yaml").write_text(yaml.safe_dump(entries))
 
     def poison(summary):
         summary.update(run_id=EVIL, backbone=EVIL, warnings=[EVIL])
         summary["oof"]["ZN"].update(undefined=[EVIL])
-        summary["oof"]["ZN"]["metrics"][EVIL] = 0.5
+        for row in (summary["oof"]["ZN"], *summary["folds"]):
+            row["metrics"][EVIL] = 0.5
         summary["oof"][EVIL] = summary["oof"]["ZN"]
         summary["data"][EVIL] = summary["data"]["ZN"]
+        summary["folds"] += [{**row, "ion": EVIL} for row in summary["folds"]]
         summary["ions"].append(EVIL)
 
     edited_summary(run, poison)
@@ -143,21 +151,23 @@ def test_figures_stay_in_the_plots_folder_whatever_ions_and_proteins_are_called(
     assert {path.parent for path in new} <= {run, run / "plots"}
 
 
-def test_a_run_without_predictions_or_rows_still_has_a_page(make_run):
+def test_texts_that_are_gone_are_left_out(make_run):
     run = make_run()
-    for name in ("oof_preds.npz", "metrics.jsonl", "global_thresholds.yaml", "spec.toml", "plugins.json"):
+    for name in ("spec.toml", "plugins.json", "environment.json"):
         (run / name).unlink()
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    assert "There is no oof_preds.npz" in text
-    assert "There is no spec.toml" in text
+    assert "The spec as it was written is not shown" in text
+    assert "e1bind-losses" not in text
 
 
-def test_a_summary_without_the_optional_keys_has_a_page_without_notices(make_run):
+def test_folders_of_absolute_paths_are_left_out(make_run):
     run = make_run()
-    edited_summary(run, lambda s: [s.pop(key) for key in ("random_weights", "warnings", "backbone", "monitor")])
-    text = Page(write_report(run).read_text(encoding="utf-8")).text
-    assert "Warnings" not in text
-    assert "Random weights" not in text
+    (run / "spec.toml").write_text('train = "/home/someone/secret/ZN_train.fasta"\nmsa = "relative/msa"\n')
+    (run / "overrides.txt").write_text("run.output_dir=/scratch/someone/results\n")
+    text = write_report(run).read_text(encoding="utf-8")
+    assert "someone" not in text
+    assert "…/ZN_train.fasta" in text
+    assert "relative/msa" in text
 
 
 def test_writing_again_gives_the_same_bytes_and_leaves_no_temporary_file(report):
@@ -168,13 +178,13 @@ def test_writing_again_gives_the_same_bytes_and_leaves_no_temporary_file(report)
 
 def test_the_engines_entry_draws_what_is_in_memory(make_run):
     run = make_run()
-    data = read_run(run)
+    data = load(run)
+    stored = read_run(run)
     (run / "oof_preds.npz").unlink()
     known = data.oof["label"] >= 0
     chosen = choose_threshold(data.oof["probability"][known], data.oof["label"][known], "f1")
-    text = Page(draw_run(run, data.oof, {"ZN": chosen}).read_text(encoding="utf-8")).text
+    text = Page(draw_run(stored, data.oof, {"ZN": chosen}).read_text(encoding="utf-8")).text
     assert "maximises f1" in text
-    assert "There is no oof_preds.npz" not in text
 
 
 def test_the_band_of_the_hra_and_the_bins_of_the_reliability_are_the_runs(make_run):
@@ -182,7 +192,8 @@ def test_the_band_of_the_hra_and_the_bins_of_the_reliability_are_the_runs(make_r
     assert "recall 0.7 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
     names = ("pr_ZN.png", "reliability_ZN.png")
     before = [(run / "plots" / name).read_bytes() for name in names]
-    resolved = {"metrics": {"hra": {"use": "e1bind-core/hra", "min_recall": 0.5}, "ece": {"bins": 4}}}
+    resolved = json.loads((run / "spec.resolved.json").read_text())
+    resolved["metrics"] |= {"hra": {"use": "e1bind-core/hra", "min_recall": 0.5}, "ece": {"bins": 4}}
     (run / "spec.resolved.json").write_text(json.dumps(resolved))
     assert "recall 0.5 and above" in Page(write_report(run).read_text(encoding="utf-8")).text
     for name, was in zip(names, before, strict=True):
@@ -190,7 +201,7 @@ def test_the_band_of_the_hra_and_the_bins_of_the_reliability_are_the_runs(make_r
 
 
 def test_a_folds_plots_are_of_that_fold_only(make_run, tmp_path):
-    data = read_run(make_run(["ZN", "CA"]))
+    data = load(make_run(["ZN", "CA"]))
     known = data.oof["label"] >= 0
     chosen = choose_threshold(data.oof["probability"][known], data.oof["label"][known], "f1")
     pictures = draw_fold(tmp_path / "a", data.rows, data.oof, 2, {"ZN": chosen, "CA": chosen}, Measures())

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from e1bind.errors import SpecError, UserError
-from e1bind.spec import RunSpec, load_spec, read_resolved
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import RunDir
+from e1bind.spec import RunSpec, load_spec
 
 BASE = """\
 schema_version = 1
@@ -180,7 +182,7 @@ def test_two_tables_may_use_one_component(load: Load) -> None:
 def test_the_resolved_spec_reads_back_to_the_same_run(load: Load, tmp_path: Path) -> None:
     spec = load(BASE + "[metrics.hra]\nmin_recall = 0.6\n[cv]\nfolds = 3\n")
     spec.write_resolved(tmp_path / "spec.resolved.json")
-    again = read_resolved(tmp_path)
+    again = frozen_spec(RunDir(tmp_path))
     assert again.resolved() == spec.resolved()
     table = json.loads((tmp_path / "spec.resolved.json").read_text())
     assert table["training"]["max_residues"] is None
@@ -189,10 +191,10 @@ def test_the_resolved_spec_reads_back_to_the_same_run(load: Load, tmp_path: Path
 
 def test_a_folder_without_a_frozen_spec_or_with_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no run directory"):
-        read_resolved(tmp_path)
+        frozen_spec(RunDir(tmp_path))
     (tmp_path / "spec.resolved.json").write_text('{"schema_version": 1,')
     with pytest.raises(UserError, match="is damaged"):
-        read_resolved(tmp_path)
+        frozen_spec(RunDir(tmp_path))
 
 
 def test_a_spec_that_is_not_there_or_not_toml(tmp_path: Path) -> None:

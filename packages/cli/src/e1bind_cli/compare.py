@@ -25,21 +25,23 @@ Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Whe
 def compare(runs: Runs, output: Output = Path("comparison")) -> None:
     """Compare finished runs: what differs in their specs, and their metrics side by side."""
     from e1bind import workflow
+    from e1bind_cli.train import log_to_terminal
 
+    log_to_terminal(main=True)
     comparison = workflow.compare(runs, output)
     for warning in comparison.warnings:
-        err.print(f"warning: {warning}", markup=False, soft_wrap=True)
+        err.print(f"warning: {warning}", soft_wrap=True)
     _print_spec(comparison)
     for ion, metrics in comparison.figures.items():
         table = _table(f"{ion}: all folds together ± standard deviation over folds", comparison.names, "metric")
         for metric, found in metrics.items():
             table.add_row(metric, *(_figure(value) for value in found))
         out.print(table)
-    err.print(f"wrote tables and figures into {output}", markup=False, soft_wrap=True)
+    err.print(f"wrote tables and figures into {output}", soft_wrap=True)
 
 
 def _print_spec(comparison: Comparison) -> None:
-    from e1bind.inference.comparison_files import spec_value
+    from e1bind.inference.comparison_tables import spec_value
 
     if not comparison.spec:
         out.print("The specs do not differ.")

@@ -1,16 +1,42 @@
-"""Where output goes: results to stdout, everything said along the way to stderr."""
+"""Where output goes: results to stdout, everything said along the way to stderr.
+
+What is printed quotes names out of files. No console here reads markup, and none sends a control character on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+from e1bind.files.text import visible
+
+
+class PlainConsole(Console):
+    """A console that shows control characters of a text instead of sending them to the terminal."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            # Control segments are Rich's own: movements of the cursor for progress bars.
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def _console(**options: Any) -> Console:
+    return PlainConsole(highlight=False, markup=False, emoji=False, **options)
+
+
+out = _console()
+err = _console(stderr=True)
+
+
+def echo(text: str) -> None:
+    """A line of a result, as it is but for control characters."""
+    typer.echo(visible(text))
 
 
 @dataclass
@@ -31,5 +57,5 @@ def interruptible(outcome: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        err.print(f"interrupted; {outcome}", markup=False, soft_wrap=True)
+        err.print(f"interrupted; {outcome}", soft_wrap=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None

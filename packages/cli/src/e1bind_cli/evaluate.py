@@ -18,7 +18,10 @@ from e1bind_cli.inference_arguments import (
     MsaDir,
     Run,
     Threads,
+    Thresholds,
+    TrustRunCode,
     chains_bar,
+    chosen_thresholds,
     set_threads,
 )
 
@@ -52,6 +55,8 @@ def evaluate(
     threads: Threads = None,
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
+    thresholds: Thresholds = None,
+    trust_run_code: TrustRunCode = False,
 ) -> None:
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
     from e1bind import workflow
@@ -70,11 +75,13 @@ def evaluate(
         device=device,
         max_tokens=max_tokens,
         checkpoint=checkpoint,
+        thresholds=chosen_thresholds(thresholds),
+        trust_run_code=trust_run_code,
     )
     with interruptible("the results are not complete"), chains_bar(None) as advance:
         evaluation, folder = workflow.evaluate(run, options, advance)
     _say(evaluation)
-    err.print(f"wrote tables and figures into {folder}", markup=False, soft_wrap=True)
+    err.print(f"wrote tables and figures into {folder}", soft_wrap=True)
 
 
 def _say(evaluation: Evaluation) -> None:
@@ -84,19 +91,18 @@ def _say(evaluation: Evaluation) -> None:
         out.print(
             f"{result.ion}: {len(result.predictions)} chains, {residues:,} residues, {sites} binding; "
             f"calls from {result.threshold:.4g} on",
-            markup=False,
         )
         table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
         for column in ("metric", "test", "95 % interval", "out-of-fold"):
             table.add_column(column, justify="left" if column == "metric" else "right")
-        oof = evaluation.run.summary["oof"][result.ion]["metrics"]
+        oof = evaluation.run.summary.oof[result.ion].metrics
         for name, found in result.metrics.items():
             interval = f"{_figure(found.low)} to {_figure(found.high)}" if found.low == found.low else "-"
             table.add_row(name, _figure(found.value), interval, _figure(oof.get(name)))
         out.print(table)
         for name, found in result.metrics.items():
             if found.reason:
-                out.print(f"{name}: {found.reason}", markup=False)
+                out.print(f"{name}: {found.reason}")
 
 
 def _figure(value: float | None) -> str:

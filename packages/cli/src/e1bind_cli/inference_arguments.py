@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from e1bind.errors import UserError
 from e1bind_cli.console import err
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)]
@@ -28,6 +30,32 @@ Checkpoint = Annotated[
     str | None,
     typer.Option(metavar="PATH", help="Where the backbone stands, if not where the run says.", show_default=False),
 ]
+Thresholds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--threshold",
+        metavar="ION=VALUE",
+        help="Call from this probability on, on purpose not the run's own threshold; repeatable.",
+        show_default=False,
+    ),
+]
+TrustRunCode = Annotated[
+    bool, typer.Option("--trust-run-code", help="Run the plugins and checkpoint code that the run brings along.")
+]
+
+
+def chosen_thresholds(texts: list[str] | None) -> dict[str, float]:
+    """The thresholds of the command line by ion. Raises `UserError`."""
+    chosen = {}
+    for text in texts or ():
+        ion, _, value = text.rpartition("=")
+        try:
+            chosen[ion] = float(value)
+        except ValueError:
+            chosen[ion] = math.nan
+        if not ion or not 0 <= chosen[ion] <= 1:
+            raise UserError(f"--threshold {text}: write ION=VALUE with a probability from 0 to 1, as in ZN=0.5")
+    return chosen
 
 
 def set_threads(threads: int | None) -> None:
@@ -46,8 +74,15 @@ def chains_bar(total: int | None) -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("chains"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[residues]:,} residues"), console=err, transient=True) as bars:
+    columns = (
+        TextColumn("chains", markup=False),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, TextColumn("{task.fields[residues]:,} residues", markup=False), console=err, transient=True
+    ) as bars:
         task = bars.add_task("", total=total, residues=0)
         residues = 0
 

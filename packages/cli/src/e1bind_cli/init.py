@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from e1bind.errors import UserError
+from e1bind.files.writing import output_text
 from e1bind.spec.starter import starter_spec
 from e1bind_cli.console import out
 
@@ -19,8 +20,5 @@ def init(
     """Write a commented starter spec."""
     if path.exists() and not force:
         raise UserError(f"{path} exists already; choose another name, or --force to overwrite it")
-    try:
-        path.write_text(starter_spec(), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: e1bind validate {path}", markup=False)
+    output_text(path, starter_spec(), "another PATH")
+    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: e1bind validate {path}")

@@ -24,7 +24,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
-        err.print(f"error: process {rank} was ended by {name}; --resume goes on from the last state", markup=False)
+        err.print(f"error: process {rank} was ended by {name}; --resume goes on from the last state")
         return _SIGNALLED - failure.exitcode
     except SignalException as stop:
         # Passed on to the processes, which have ended by now: rank 0 has said how to go on.

@@ -18,7 +18,10 @@ from e1bind_cli.inference_arguments import (
     MsaDir,
     Run,
     Threads,
+    Thresholds,
+    TrustRunCode,
     chains_bar,
+    chosen_thresholds,
     set_threads,
 )
 
@@ -67,6 +70,8 @@ def predict(
     threads: Threads = None,
     max_tokens: MaxTokens = None,
     checkpoint: Checkpoint = None,
+    thresholds: Thresholds = None,
+    trust_run_code: TrustRunCode = False,
 ) -> None:
     """Score every residue of new chains with all folds of a run; exit code 3 if records were left out."""
     from e1bind.inference.fasta import count_records
@@ -88,6 +93,8 @@ def predict(
         device=device,
         max_tokens=max_tokens,
         checkpoint=checkpoint,
+        thresholds=chosen_thresholds(thresholds),
+        trust_run_code=trust_run_code,
     )
     total = count_records(source) if source is not None and err.is_terminal else None
     try:
@@ -105,10 +112,10 @@ def predict(
 def _say(outcome: Outcome) -> None:
     """What was done, on standard error: standard output may be the table."""
     for remark in outcome.remarks:
-        err.print(remark, markup=False, soft_wrap=True)
+        err.print(remark, soft_wrap=True)
     calls = ", ".join(f"{count:,} called for {ion}" for ion, count in outcome.calls.items())
-    err.print(f"{outcome.chains:,} chains, {outcome.residues:,} residues; {calls}", markup=False, soft_wrap=True)
+    err.print(f"{outcome.chains:,} chains, {outcome.residues:,} residues; {calls}", soft_wrap=True)
     for file in outcome.files:
-        err.print(f"wrote {file}", markup=False, soft_wrap=True)
+        err.print(f"wrote {file}", soft_wrap=True)
     if outcome.bad:
-        err.print(f"{outcome.bad:,} records were left out, see above", style="bold red", markup=False)
+        err.print(f"{outcome.bad:,} records were left out, see above", style="bold red")

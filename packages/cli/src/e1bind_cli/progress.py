@@ -39,11 +39,11 @@ def progress(wanted: bool) -> Iterator[Listener]:
         yield Listener()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
     )
     with Progress(*columns, console=err, transient=True) as bars:
         yield Bars(bars)

@@ -8,6 +8,8 @@ from e1bind_cli.inference_arguments import Run
 
 def report(run: Run) -> None:
     """Draw the figures and report.html of a finished run again."""
-    from e1bind.report.html import write_report
+    from e1bind import workflow
+    from e1bind_cli.train import log_to_terminal
 
-    err.print(f"wrote {write_report(run)}", markup=False, soft_wrap=True)
+    log_to_terminal(main=True)
+    err.print(f"wrote {workflow.report(run)}", soft_wrap=True)

@@ -2,47 +2,51 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from e1bind_cli.console import out
 
+if TYPE_CHECKING:
+    from e1bind.runs.schemas import Summary
+
 _HEAD = ("fold", "ion", "epoch", "chains", "sites")
 
 
-def print_results(summary: Mapping[str, Any], run: Path) -> None:
+def print_results(summary: Summary, run: Path) -> None:
     """The per-fold table, what to think of it, and where the files are. Warnings are in the log."""
-    names = list(summary["folds"][0]["metrics"])
+    names = summary.metric_names
     out.print("Held-out chains; precision, recall and the like at each ion's global threshold")
     for part in _parts(names):
         out.print(fold_table(summary, part))
-    if summary["random_weights"]:
+    if summary.random_weights:
         out.print("The backbone had random weights: these figures show that the run works, nothing more.")
-    out.print(f"run directory: {_short(run)}", soft_wrap=True, markup=False)
+    out.print(f"run directory: {_short(run)}", soft_wrap=True)
 
 
-def fold_table(summary: Mapping[str, Any], names: Sequence[str]) -> Table:
+def fold_table(summary: Summary, names: Sequence[str]) -> Table:
     """Each fold's figures at its best epoch, then all folds together."""
     table = Table(box=box.SIMPLE, show_edge=False, padding=0)
     for column in (*_HEAD, *names):
         table.add_column(column, justify="left" if column == "ion" else "right", no_wrap=True)
-    for row in summary["folds"]:
-        counts = (row["fold"], row["ion"], row["best_epoch"], row["proteins"], row["positives"])
-        table.add_row(*(str(c) for c in counts), *_figures(row["metrics"], names))
+    for row in summary.folds:
+        counts = (row.fold, row.ion, row.best_epoch, row.proteins, row.positives)
+        table.add_row(*(str(c) for c in counts), *_figures(row.metrics, names))
     table.add_section()
-    for ion, row in summary["oof"].items():
-        data = summary["data"][ion]
-        counts = ("all", ion, "", str(data["proteins"]), str(data["positives"]))
-        table.add_row(*counts, *_figures(row["metrics"], names), style="bold")
+    for ion, of in summary.oof.items():
+        data = summary.data[ion]
+        whole = ("all", ion, "", str(data.proteins), str(data.positives))
+        table.add_row(*whole, *_figures(of.metrics, names), style="bold")
     return table
 
 
-def _figures(metrics: Mapping[str, float | None], names: Sequence[str]) -> list[str]:
-    return ["-" if (v := metrics[n]) is None or v != v else f"{v:.3f}" for n in names]
+def _figures(metrics: Mapping[str, float], names: Sequence[str]) -> list[str]:
+    return ["-" if math.isnan(metrics[name]) else f"{metrics[name]:.3f}" for name in names]
 
 
 def _parts(names: Sequence[str]) -> list[list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from e1bind.errors import UserError
+from e1bind.files.writing import output_text
 from e1bind.plugins import discover
 from e1bind.spec.schema import build_schema
 from e1bind_cli.console import err
@@ -22,12 +22,9 @@ def schema(
     """Print the JSON Schema of a spec, built from the installed plugins."""
     built, left_out = build_schema(discover())
     for sentence in left_out:
-        err.print(f"warning: left out: {sentence}", soft_wrap=True, markup=False)
+        err.print(f"warning: left out: {sentence}", soft_wrap=True)
     text = json.dumps(built, indent=2)
     if output is None:
         typer.echo(text)
         return
-    try:
-        output.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}") from error
+    output_text(output, text + "\n")

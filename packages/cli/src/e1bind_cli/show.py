@@ -12,7 +12,7 @@ from rich.text import Text
 
 from e1bind.spec import RunSpec, load_spec
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
-from e1bind_cli.console import out
+from e1bind_cli.console import echo, out
 
 
 def show(
@@ -29,7 +29,7 @@ def show(
         return
     if not origins:
         for path, value, _ in rows:
-            typer.echo(f"{path} = {value}")
+            echo(f"{path} = {value}")
         return
     table = Table()
     for column in ("path", "value", "origin"):

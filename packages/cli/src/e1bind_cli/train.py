@@ -13,13 +13,15 @@ import typer
 from rich.logging import RichHandler
 
 from e1bind.errors import Interrupted, UserError
+from e1bind.log import LineFormatter
 from e1bind.spec import load_spec
 from e1bind_cli.arguments import Overrides
 from e1bind_cli.console import err, interruptible
+from e1bind_cli.inference_arguments import TrustRunCode
 from e1bind_cli.results import print_results
 
 if TYPE_CHECKING:
-    from e1bind.engine.crossval import Finished
+    from e1bind.engine.conclusion import Finished
     from e1bind.engine.events import Listener
 
 SpecOrNone = Annotated[
@@ -42,6 +44,7 @@ def train(
     resume: Resume = None,
     force: Force = False,
     nproc: Processes = None,
+    trust_run_code: TrustRunCode = False,
 ) -> None:
     """Train all folds of a spec, or go on with a run, and write the run directory."""
     _check(spec, overrides, fold, run_id, resume, force)
@@ -55,7 +58,7 @@ def train(
         from e1bind import workflow
 
         if resume is not None:
-            return workflow.resume(resume, run, listener, force, fold)
+            return workflow.resume(resume, run, listener, force, fold, trust_run_code)
         if run is None or spec is None:
             raise UserError("name a spec to train")
         return workflow.train(run, spec, listener, run_id, fold)
@@ -65,13 +68,14 @@ def train(
 
 def collect(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+    trust_run_code: TrustRunCode = False,
 ) -> None:
     """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
 
     def work(_: Listener) -> Finished:
         from e1bind import workflow
 
-        return workflow.collect(run)
+        return workflow.collect(run, trust_run_code)
 
     _say_and_do(work)
 
@@ -107,7 +111,7 @@ def _say_and_do(work: Callable[[Listener], Finished | None]) -> None:
             finished = work(listener)
     except Interrupted as stop:
         if main:
-            err.print(str(stop), markup=False, soft_wrap=True)
+            err.print(str(stop), soft_wrap=True)
         raise typer.Exit(128 + stop.signal) from None
     if finished is not None:
         print_results(finished.summary, finished.run.path)
@@ -126,5 +130,5 @@ def log_to_terminal(main: bool) -> None:
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     log.addHandler(handler)

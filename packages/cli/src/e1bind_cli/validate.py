@@ -12,7 +12,7 @@ def validate(spec: SpecFile, overrides: Overrides = None) -> None:
     """Check a spec against the installed plugins; list all problems at once."""
     run = load_spec(spec, overrides or [])
     for warning in spec_warnings(run):
-        err.print(f"warning: {warning}", soft_wrap=True, markup=False)
+        err.print(f"warning: {warning}", soft_wrap=True)
     parts = [f"data.{run.data.label}", f"backbone.{run.backbone.label}", f"views.{run.views.label}"]
     parts += [f"losses.{label}" for label in run.active_losses]
-    out.print(f"{spec} is valid: {', '.join(parts)}", soft_wrap=True, markup=False)
+    out.print(f"{spec} is valid: {', '.join(parts)}", soft_wrap=True)

@@ -5,30 +5,37 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from e1bind.engine import crossval
-from e1bind.engine.crossval import Finished
+from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
-from e1bind.engine.fold_files import FoldResult
-from e1bind.engine.oof import Table
-from e1bind.engine.rundir import RunDir
+from e1bind.engine.guards import disk_advice
+from e1bind.files.text import file_part
+from e1bind.files.writing import told
 from e1bind.inference.compare import Comparison
 from e1bind.inference.compare import compare as _compare
-from e1bind.inference.comparison_files import write_comparison
+from e1bind.inference.comparison_tables import write_comparison
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult, labelled, table_of
 from e1bind.inference.evaluate import evaluate as _evaluate
-from e1bind.inference.evaluation_files import evaluation_folder, write_evaluation
+from e1bind.inference.evaluation_tables import evaluation_folder, write_evaluation
 from e1bind.inference.predict import Advance
 from e1bind.inference.stream import Prediction
 from e1bind.metrics.curves import Auprc
 from e1bind.metrics.options import NoOptions
 from e1bind.metrics.thresholds import Threshold
-from e1bind.report.comparison import plot_comparison
-from e1bind.report.evaluation import Bar, evaluation_figures
-from e1bind.report.gallery import file_part
+from e1bind.report.html import write_report
+from e1bind.report.interval_figures import Bar, evaluation_figures
 from e1bind.report.run import draw_fold, draw_run
-from e1bind.report.rundata import measures_of
-from e1bind.spec import RunSpec, read_resolved
+from e1bind.report.rundata import measures
+from e1bind.report.runs_figure import plot_comparison
+from e1bind.runs.fold_results import FoldResult
+from e1bind.runs.frozen_spec import frozen_spec
+from e1bind.runs.layout import opened
+from e1bind.runs.lock import locked
+from e1bind.runs.oof_table import Table
+from e1bind.runs.reading import StoredRun
+from e1bind.spec import RunSpec
 
 
 def train(
@@ -51,39 +58,55 @@ def resume(
     listener: Listener | None = None,
     force: bool = False,
     fold: int | None = None,
+    trusted: bool = False,
 ) -> Finished | None:
-    """Go on with an unfinished run, with the spec frozen in it unless another one is given. Raises `RunError`."""
-    return crossval.resume(spec or read_resolved(run), RunDir(run), _draw, listener or Listener(), force, fold)
+    """Go on with an unfinished run, with the spec frozen in it unless another one is given. Raises `RunError`.
+
+    `trusted`: code that the run brings along may be executed.
+    """
+    spec = spec or frozen_spec(opened(run), trusted=trusted)
+    return crossval.resume(spec, run, _draw, listener or Listener(), force, fold)
 
 
-def collect(run: Path) -> Finished:
+def collect(run: Path, trusted: bool = False) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError`."""
-    return crossval.collect(read_resolved(run), RunDir(run), _draw)
+    return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw)
 
 
-def _draw(run: Path, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
-    measures = measures_of(run)
+def report(run: Path) -> Path:
+    """Draw the figures and the report of a finished run again; the report's path. Raises `RunError`."""
+    with locked(opened(run).path), disk_advice(run, f"e1bind report {quote(str(run))}"):
+        return write_report(run)
+
+
+def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
     for result in results:
-        draw_fold(run / f"fold_{result.fold}" / "plots", result.rows, table, result.fold, thresholds, measures)
+        folder = run.files.fold(result.fold)
+        with locked(folder.path):
+            folder.sweep()
+        draw_fold(folder.plots, result.rows, table, result.fold, thresholds, measures(run.resolved))
     draw_run(run, table, thresholds)
 
 
 def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> tuple[Evaluation, Path]:
     """Evaluate a finished run on test chains; the result, and the folder of its tables and figures."""
     evaluation = _evaluate(run, options, advance)
-    folder = evaluation_folder(evaluation.run, options)
-    write_evaluation(evaluation, folder)
-    table, measures = table_of(evaluation), measures_of(evaluation.run.files.path)
-    for result in evaluation.ions:
-        oof = evaluation.run.summary["oof"][result.ion]["metrics"]
-        bars = [
-            Bar(name, found.value, found.low, found.high, math.nan if oof.get(name) is None else oof[name])
-            for name, found in result.metrics.items()
-        ]
-        threshold = {"threshold": result.threshold, "method": evaluation.run.spec.metrics.threshold_method}
-        calibration = evaluation.run.calibrations.get(result.ion)
-        evaluation_figures(table, result.ion, folder, threshold, bars, _examples(result), calibration, measures)
-    return evaluation, folder
+    used = evaluation.run
+    folder = evaluation_folder(used, options)
+    with told(folder.path, "-o"):
+        write_evaluation(evaluation, folder)
+        table = table_of(evaluation)
+        for result in evaluation.ions:
+            oof = used.summary.oof[result.ion].metrics
+            bars = [
+                Bar(name, found.value, found.low, found.high, oof.get(name, math.nan))
+                for name, found in result.metrics.items()
+            ]
+            threshold = {"threshold": result.threshold, "method": used.spec.metrics.threshold_method}
+            calibration = used.calibrations.get(result.ion)
+            how = measures(used.stored.resolved)
+            evaluation_figures(table, result.ion, folder.path, threshold, bars, _examples(result), calibration, how)
+    return evaluation, folder.path
 
 
 def _examples(result: IonResult) -> dict[str, str]:
@@ -100,7 +123,9 @@ def _auprc(prediction: Prediction, result: IonResult) -> float:
 def compare(runs: Sequence[Path], folder: Path) -> Comparison:
     """Put finished runs side by side: tables and a figure for each ion in `folder`. Raises `UserError`."""
     comparison = _compare(runs)
-    write_comparison(comparison, folder)
-    for ion, metrics in comparison.figures.items():
-        plot_comparison(comparison.names, metrics, folder / f"comparison_{file_part(ion)}.png", f"{ion}, by run")
+    with told(folder, "-o"):
+        write_comparison(comparison, folder)
+        for ion, metrics in comparison.figures.items():
+            file = folder / f"comparison_{file_part(ion)}.png"
+            plot_comparison(comparison.names, metrics, file, f"{ion}, by run")
     return comparison

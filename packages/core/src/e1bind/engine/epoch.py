@@ -28,9 +28,9 @@ from e1bind.engine.loader import Micro, TrainingBatches, batches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import learning_rate, set_learning_rate
 from e1bind.engine.pipeline import Pipeline
-from e1bind.engine.prototypes import Prototype
 from e1bind.engine.seeds import derive, seed_torch
 from e1bind.engine.stopping import StopRequest
+from e1bind.scoring import Prototype
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,9 @@
-"""What the engine tells whoever watches: text through `logging`, progress through a listener."""
+"""What the engine tells whoever watches: progress, through a listener. (Text goes through `e1bind.log`.)"""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
-
-log = logging.getLogger("e1bind")
-"""Every line of `training.log`; the command line shows the same lines on the terminal."""
 
 
 class Listener:
@@ -23,4 +19,4 @@ class Listener:
         """The stage is over."""
 
     def epoch_done(self, fold: int, epoch: int, rows: list[dict[str, Any]]) -> None:
-        """An epoch was validated; `rows` are its lines of `metrics.jsonl`."""
+        """An epoch was validated; `rows` are their figures."""

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.model import StepOutput
-from e1bind.engine.scores import Scores
 from e1bind.errors import RunError
+from e1bind.scoring import Scores
 
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 

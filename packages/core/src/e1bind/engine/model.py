@@ -15,8 +15,7 @@ from torch.nn import functional as F
 
 from e1bind.contracts import Backbone, LossInputs, MaskedTokens
 from e1bind.data.collate import ProteinBatch
-from e1bind.engine.prototypes import Prototype
-from e1bind.scoring import prototype_scores
+from e1bind.scoring import Prototype, prototype_scores
 
 
 @dataclass(frozen=True)

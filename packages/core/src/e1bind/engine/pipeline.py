@@ -11,10 +11,10 @@ from torch import nn
 
 from e1bind.contracts import Backbone, Metric, Reader, ViewEncoder, ViewGenerator
 from e1bind.data.msa_contexts import MsaContexts
-from e1bind.engine.fingerprint import fingerprint
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
 from e1bind.errors import UserError
+from e1bind.runs.fingerprints import fingerprint
 from e1bind.spec import RunSpec
 
 

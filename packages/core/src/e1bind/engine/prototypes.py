@@ -6,7 +6,6 @@ Shape legend: P prototype width.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,40 +14,11 @@ from torch.nn import functional as F
 
 from e1bind.engine.distributed import World
 from e1bind.errors import RunError
+from e1bind.scoring import Prototype
 from e1bind.spec.sections import PrototypesSection
 
 if TYPE_CHECKING:
     from e1bind.data.collate import ProteinBatch
-
-
-@dataclass(frozen=True)
-class Prototype:
-    """One ion's prototype. `vector_P` is a unit vector, the negative prototype is its negation.
-
-    `center_P` is subtracted from every embedding before it is normalised (zero unless `prototypes.center`).
-    `sim_pos`, `sim_neg`: mean similarity of binding and of other residues at the start; their difference is the
-    separation there is before any training.
-    """
-
-    vector_P: Tensor
-    center_P: Tensor
-    proteins: int
-    positives: int
-    residues: int
-    sim_pos: float
-    sim_neg: float
-
-    def to(self, device: torch.device) -> Prototype:
-        """The same prototype on `device`."""
-        return Prototype(
-            self.vector_P.to(device),
-            self.center_P.to(device),
-            self.proteins,
-            self.positives,
-            self.residues,
-            self.sim_pos,
-            self.sim_neg,
-        )
 
 
 Embed = Callable[["ProteinBatch"], Tensor]

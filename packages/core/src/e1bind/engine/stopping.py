@@ -14,8 +14,8 @@ from types import FrameType
 import torch
 
 from e1bind.engine.distributed import World, under_torchrun
-from e1bind.engine.events import log
 from e1bind.errors import Interrupted
+from e1bind.log import log
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SAME_REQUEST_SECONDS = 5.0

@@ -5,7 +5,6 @@ Read from the runs' own files; no plugin is loaded, so runs of different machine
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e1bind.engine.rundir import RunDir
-from e1bind.errors import RunError, UserError
+from e1bind.errors import UserError
+from e1bind.runs.evaluations import read_evaluations
+from e1bind.runs.reading import read_run
 
 SAME = ("run.output_dir", "run.name")
 """Parts of a spec that say nothing about the model."""
@@ -64,50 +64,23 @@ class _Run:
     """The files of one run."""
 
     def __init__(self, path: Path) -> None:
-        files = RunDir(path)
-        self.summary = _json(files.summary)
-        if self.summary.get("status") != "finished":
-            raise RunError(f"{path} is an unfinished run; go on with: e1bind train --resume {path}")
-        self.spec = dict(_leaves(_json(files.resolved_spec)))
-        self.data = _json(path / "data.json")
-        found = sorted(path.glob("evaluation_*/metrics.json"))
-        self.evaluations = {file.parent.name.removeprefix("evaluation_"): _json(file) for file in found}
+        stored = read_run(path)
+        self.summary, self.begun = stored.summary, stored.begun
+        self.spec = dict(_leaves(stored.resolved))
+        self.evaluations = read_evaluations(stored.files)
 
     def figure(self, ion: str, metric: str) -> Figure | None:
         """A metric of this run; None where the run does not know it."""
-        try:
-            row = self.summary["oof"].get(ion)
-            if row is None or metric not in row["metrics"]:
-                return None
-            folds = [r["metrics"].get(metric) for r in self.summary["folds"] if r["ion"] == ion]
-            test = {
-                name: _number(stored["ions"][ion]["metrics"][metric]["value"])
-                for name, stored in self.evaluations.items()
-                if metric in stored["ions"].get(ion, {}).get("metrics", {})
-            }
-            return Figure(_number(row["metrics"][metric]), tuple(map(_number, folds)), test)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise RunError(f"the results of {self.summary.get('run_id')} are damaged: {error!r}") from error
-
-    def metrics(self) -> list[str]:
-        return [name for row in self.summary["oof"].values() for name in row["metrics"]]
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{path.parent} is no finished run: it has no {path.name}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} is damaged and cannot be read: {error}") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{path} is damaged: a table is expected")
-    return value
-
-
-def _number(value: Any) -> float:
-    """A figure as `summary.json` has it, where null is NaN."""
-    return math.nan if value is None else float(value)
+        row = self.summary.oof.get(ion)
+        if row is None or metric not in row.metrics:
+            return None
+        folds = [of.metrics[metric] for of in self.summary.folds if of.ion == ion]
+        test = {
+            name: stored.ions[ion].metrics[metric].value
+            for name, stored in self.evaluations.items()
+            if ion in stored.ions and metric in stored.ions[ion].metrics
+        }
+        return Figure(row.metrics[metric], tuple(folds), test)
 
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -126,8 +99,8 @@ def _spec(runs: Sequence[_Run]) -> dict[str, list[Any]]:
 
 
 def _figures(runs: Sequence[_Run]) -> dict[str, dict[str, list[Figure | None]]]:
-    ions = dict.fromkeys(ion for run in runs for ion in run.summary["oof"])
-    metrics = list(dict.fromkeys(name for run in runs for name in run.metrics()))
+    ions = dict.fromkeys(ion for run in runs for ion in run.summary.oof)
+    metrics = list(dict.fromkeys(name for run in runs for name in run.summary.metric_names))
     return {ion: {metric: [run.figure(ion, metric) for run in runs] for metric in metrics} for ion in ions}
 
 
@@ -143,10 +116,14 @@ def _warnings(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[str]:
     """Why figures may not be comparable."""
     groups: dict[Any, list[str]] = {}
     for run, name in zip(runs, names, strict=True):
-        groups.setdefault(run.data.get("fingerprint"), []).append(name)
+        groups.setdefault(run.begun.fingerprint, []).append(name)
     if len(groups) > 1:
         listed = " | ".join(", ".join(group) for group in groups.values())
         yield f"the runs were not trained on the same chains, labels and folds ({listed}): they may differ by that"
     for run, name in zip(runs, names, strict=True):
-        if run.summary.get("random_weights"):
+        if run.summary.random_weights:
             yield f"{name}: the backbone had random weights"
+        if not run.summary.sealed:
+            yield f"{name}: made before runs kept SHA-256 of their files; whether it was changed cannot be told"
+        for forced in run.begun.forced:
+            yield f"{name}: gone on with by --force although it had changed: {'; '.join(forced.changes)}"

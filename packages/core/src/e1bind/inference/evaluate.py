@@ -7,7 +7,7 @@ out-of-fold predictions gave, with intervals from resampling proteins.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,26 @@ import numpy as np
 from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
-from e1bind.engine.events import log
-from e1bind.engine.oof import Table, read_oof
 from e1bind.errors import DataError, UserError
 from e1bind.inference.bootstrap import RESAMPLES, Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
 from e1bind.inference.predict import Advance, alignment_folder, chosen_ions
-from e1bind.inference.runs import FinishedRun, open_run
 from e1bind.inference.stream import Prediction, predict_stream
+from e1bind.log import log
 from e1bind.metrics.confusion import Confusion, confusion_at
 from e1bind.metrics.options import EceOptions, NoOptions
 from e1bind.metrics.reliability import Brier, Ece
+from e1bind.runs.oof_table import Table
+from e1bind.runs.reading import FinishedRun, open_run
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
     """What to evaluate on. `data` None: the test file of the run's spec; "{ion}" in it stands for each ion.
 
-    `target`: folder of the results, None for one in the run directory.
+    `target`: folder of the results, None for one in the run directory. `thresholds`: by ion, in place of the run's
+    own. `trust_run_code`: code that the run brings along may be executed.
     """
 
     data: Path | None = None
@@ -45,6 +46,8 @@ class EvaluateOptions:
     device: str = "auto"
     max_tokens: int | None = None
     checkpoint: str | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    trust_run_code: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +83,14 @@ class Evaluation:
 
 
 def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> Evaluation:
-    """Score and measure; `evaluation_files` writes the tables. Raises `UserError`."""
-    run = open_run(run_dir, options.checkpoint)
+    """Score and measure; `evaluation_tables` writes the tables. Raises `UserError`."""
+    run = open_run(run_dir, options.checkpoint, options.trust_run_code).with_thresholds(options.thresholds)
     ions = _ions_of(run, options)
     reader = _reader(run, options)
     device = choose_device(options.device)
     ensemble = Ensemble(run, device)
     alignment_folder(ensemble, options.msa_dir)
-    trained = training_sequences(read_oof(run.files.oof))
+    trained = training_sequences(run.stored.oof())
     results = [_ion(ensemble, reader(ion), ion, trained, options, advance) for ion in ions]
     warnings = [*run.warnings, *(line for result in results for line in result.overlap.warnings(result.ion))]
     for warning in warnings:

@@ -20,8 +20,8 @@ from typing import cast
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta3 import ALPHABET, LABELS, RARE_LETTERS, RARE_TO_X, UPPER
-from e1bind.engine.events import log
 from e1bind.errors import DataError
+from e1bind.log import log
 
 STDIN = Path("-")
 MAX_REMEMBERED = 200_000

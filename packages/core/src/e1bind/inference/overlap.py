@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from e1bind.contracts import ResidueRecord
-from e1bind.engine.oof import Table
+from e1bind.runs.oof_table import Table
 
 SHOWN = 5
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta3 import with_msa
-from e1bind.engine.events import log
 from e1bind.errors import DataError, UserError
+from e1bind.inference.chain_matching import Painter, match_chains
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
-from e1bind.inference.painting import Painter, match_chains
-from e1bind.inference.runs import FinishedRun, open_run
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.structure import read_structure
 from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
+from e1bind.log import log
+from e1bind.runs.reading import FinishedRun, open_run
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class PredictOptions:
     """What to predict and how. `source` None takes the sequences from `structure`; "-" is standard input or output.
 
     `ions`: those to write; empty: all of the run. `strict` stops at the first bad record. `max_tokens`: residues of
-    a batch, contexts and padding included.
+    a batch, contexts and padding included. `thresholds`: by ion, in place of the run's own. `trust_run_code`: code
+    that the run brings along may be executed.
     """
 
     source: Path | None
@@ -38,6 +39,8 @@ class PredictOptions:
     device: str = "auto"
     max_tokens: int | None = None
     checkpoint: str | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    trust_run_code: bool = False
 
 
 @dataclass
@@ -58,7 +61,7 @@ Advance = Callable[[int], None]
 
 def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _: None) -> Outcome:
     """Predict; write the table and the coloured structures. Raises `UserError` and leaves the target as it was."""
-    run = open_run(run_dir, options.checkpoint)
+    run = open_run(run_dir, options.checkpoint, options.trust_run_code).with_thresholds(options.thresholds)
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
     device = choose_device(options.device)

@@ -19,9 +19,9 @@ from e1bind.contracts import ContextSource, DrawKey, ResidueRecord, View
 from e1bind.data.batching import cut_by_budget
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.data.windows import cut_windows, merge_windows
-from e1bind.engine.scores import probabilities
 from e1bind.errors import DataError, RunError
 from e1bind.inference.ensemble import Ensemble
+from e1bind.scoring import probabilities
 from e1bind.views.masked import unmasked_view
 
 MAX_TOKENS = {"cpu": 4096, "cuda": 16_384}
@@ -95,7 +95,8 @@ def _contexts(ensemble: Ensemble) -> MsaContexts | None:
     spec = ensemble.run.spec
     if ensemble.pipeline.validation_contexts is None:
         return None
-    return MsaContexts(spec.msa.validation, spec.msa.cache_dir, ensemble.pipeline.backbone.max_residues)
+    # Without a cache on disk: its folder would be one that whoever made the run has chosen.
+    return MsaContexts(spec.msa.validation, None, ensemble.pipeline.backbone.max_residues)
 
 
 def _see(ensemble: Ensemble, record: ResidueRecord, chain: int, contexts: MsaContexts | None) -> list[_Window]:

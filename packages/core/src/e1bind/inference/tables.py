@@ -10,21 +10,21 @@
     call         1 where the probability is at or above the run's threshold for the ion, else 0
 
 A file is written beside its place and moved there when it is whole; standard output ("-") is written as it comes.
+In CSV and TSV a name that begins as a spreadsheet's formula does ("=", "+", "-", "@", "|") gets an apostrophe in
+front; Parquet and JSON hold it as it is.
 """
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol, cast
+from typing import IO, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -32,8 +32,10 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from e1bind.errors import UserError
-from e1bind.inference.runs import FinishedRun
+from e1bind.files.text import cell
+from e1bind.files.writing import output
 from e1bind.inference.stream import Prediction
+from e1bind.runs.reading import FinishedRun
 
 Format = Literal["csv", "tsv", "parquet", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "tsv", "parquet", "json")
@@ -166,7 +168,10 @@ class _Text:
 
     def write_table(self, table: pa.Table) -> None:
         # Arrow gives a null as None, which becomes an empty cell.
-        self.rows.writerows(zip(*(column.cast(pa.string()).to_pylist() for column in table.columns), strict=True))
+        columns = {name: table[name].cast(pa.string()).to_pylist() for name in table.column_names}
+        for name in ("protein", "ion"):
+            columns[name] = [cell(text) for text in columns[name]]
+        self.rows.writerows(zip(*columns.values(), strict=True))
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -216,38 +221,12 @@ def _short(values: NDArray[np.float32]) -> list[float]:
 
 @contextmanager
 def _sink(path: Path) -> Iterator[IO[bytes]]:
-    """Bytes for `path`: a temporary file beside it, synced and renamed at the end; or standard output."""
-    if path == STDOUT:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+    """Bytes for `path`, or standard output; what others print in the meantime goes to standard error."""
+    if path != STDOUT:
+        with output(path) as sink:
+            yield sink
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with _opened(temporary, path) as file:
-            if path.suffix.lower() == ".gz":
-                with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
-                    yield cast(IO[bytes], packed)
-            else:
-                yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _opened(temporary: Path, path: Path) -> IO[bytes]:
-    """Open the temporary file of `path`. Raises `UserError` where that cannot be."""
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name the file to write")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return temporary.open("wb")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place with -o") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small text file atomically. Raises `UserError`."""
-    with _sink(path) as sink:
-        sink.write(text.encode())
+    stream = sys.stdout.buffer
+    with redirect_stdout(sys.stderr):
+        yield stream
+        stream.flush()

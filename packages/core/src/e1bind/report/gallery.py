@@ -5,8 +5,6 @@ Shape legend: N rows of the out-of-fold table.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from e1bind.engine.calibrate import cross_fitted_rows
-from e1bind.engine.oof import Table
+from e1bind.engine.fit_calibration import cross_fitted_rows
+from e1bind.files.text import file_part
 from e1bind.metrics.base import why_undefined
-from e1bind.metrics.calibration import CalibrationMethod
 from e1bind.metrics.curves import average_precision
+from e1bind.metrics.probability_maps import CalibrationMethod
 from e1bind.metrics.ranking import rank_counts
 from e1bind.report.curves import plot_precision_recall, plot_roc
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
 from e1bind.report.rundata import DEFAULT_MEASURES, Measures
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
+from e1bind.runs.oof_table import Table
 
 MAX_SITES = 40
 """Most binding residues that are listed under a track."""
@@ -37,12 +36,6 @@ class Picture:
     file: Path
     title: str
     caption: str
-
-
-def file_part(name: str) -> str:
-    """`name` as a part of a file name: odd characters become "-", and a digest keeps changed names apart."""
-    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60]
-    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def of_ion(table: Table, ion: str, fold: int | None = None) -> dict[str, np.ndarray]:

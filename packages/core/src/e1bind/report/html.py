@@ -1,4 +1,4 @@
-"""`report.html`: one file that shows a whole run, with no network, script or font from elsewhere.
+"""The report: one file that shows a whole run, with no network, script or font from elsewhere.
 
 The template escapes everything that comes from files; a content security policy lets the browser load nothing.
 """
@@ -17,8 +17,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e1bind import __version__
-from e1bind.report.gallery import Picture, file_part, ion_pictures, track_pictures, training_pictures
-from e1bind.report.rundata import RunData, read_run
+from e1bind.files.text import file_part
+from e1bind.files.writing import atomic_write_text
+from e1bind.report.gallery import Picture, ion_pictures, track_pictures, training_pictures
+from e1bind.report.rundata import RunData, load, without_folders
+from e1bind.runs.schemas import PluginSource, Summary
 
 NONE = "—"
 """Shown where a number is undefined."""
@@ -39,36 +42,32 @@ class IonSection:
 
 
 def write_report(run_dir: Path) -> Path:
-    """Draw the figures of a run into `plots/` and write `report.html`; returns its path. Raises `RunError`."""
-    return render(read_run(run_dir))
+    """Draw the figures of a run and its report; returns the report's path. Raises `RunError`."""
+    return render(load(run_dir))
 
 
 def render(data: RunData) -> Path:
     """As `write_report`, from what was read already."""
-    plots = data.path / "plots"
-    summary = data.summary
-    monitor = summary.get("monitor")
-    training = training_pictures(data.rows, plots, monitor, data.best_epochs)
+    plots, summary = data.files.plots, data.summary
+    training = training_pictures(data.rows, plots, summary.monitor, data.best_epochs)
     page = _template().render(
         version=__version__,
         summary=summary,
+        backbone=without_folders(summary.backbone),
+        warnings=[without_folders(warning) for warning in summary.warnings],
         counts=data_table(summary),
-        oof_head=["ion", "threshold", *metric_names(summary)],
+        oof_head=["ion", "threshold", *summary.metric_names],
         oof=oof_table(summary),
-        ions=[_ion_section(data, ion, plots) for ion in summary["ions"]],
+        ions=[_ion_section(data, ion, plots) for ion in summary.ions],
         training=training,
-        spec=data.spec,
-        overrides=data.overrides.splitlines(),
-        resolved=_pretty(data.resolved),
-        environment=_pretty(data.environment),
+        spec=without_folders(data.spec),
+        overrides=without_folders(data.overrides).splitlines(),
+        resolved=without_folders(_pretty(data.resolved)),
+        environment=without_folders(_pretty(data.environment)),
         plugins=plugin_table(data.plugins),
-        has_oof=data.oof is not None,
     )
-    target = data.path / "report.html"
-    temporary = target.with_name(".report.html.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(target)
-    return target
+    atomic_write_text(data.files.report, page)
+    return data.files.report
 
 
 def _template() -> Any:
@@ -99,40 +98,34 @@ def number(value: Any) -> str:
     return str(value)
 
 
-def metric_names(summary: Mapping[str, Any]) -> list[str]:
-    """Names of all metrics of the run, in order."""
-    return list(dict.fromkeys(name for row in summary["oof"].values() for name in row["metrics"]))
-
-
-def data_table(summary: Mapping[str, Any]) -> list[list[str]]:
+def data_table(summary: Summary) -> list[list[str]]:
     """Ion, proteins, residues, binding residues and their share."""
     table = []
-    for ion, row in summary["data"].items():
-        share = row["positives"] / row["residues"] if row["residues"] else math.nan
-        counts = [number(row[key]) for key in ("proteins", "residues", "positives")]
+    for ion, row in summary.data.items():
+        share = row.positives / row.residues if row.residues else math.nan
+        counts = [number(count) for count in (row.proteins, row.residues, row.positives)]
         table.append([ion, *counts, NONE if math.isnan(share) else f"{share:.2%}"])
     return table
 
 
-def oof_table(summary: Mapping[str, Any]) -> list[list[str]]:
+def oof_table(summary: Summary) -> list[list[str]]:
     """Ion, threshold and metrics over all folds."""
-    names = metric_names(summary)
     return [
-        [ion, number(row.get("threshold")), *(number(row["metrics"].get(name)) for name in names)]
-        for ion, row in summary["oof"].items()
+        [ion, number(row.threshold), *(number(row.metrics[name]) for name in summary.metric_names)]
+        for ion, row in summary.oof.items()
     ]
 
 
-def fold_table(summary: Mapping[str, Any], ion: str) -> list[list[str]]:
+def fold_table(summary: Summary, ion: str) -> list[list[str]]:
     """A row for each fold at its best epoch, then mean and standard deviation over the folds."""
-    names = metric_names(summary)
-    rows = [row for row in summary["folds"] if row["ion"] == ion]
+    names = summary.metric_names
+    rows = [row for row in summary.folds if row.ion == ion]
     table = []
     for row in rows:
-        head = [number(row["fold"]), f"{row['best_epoch']} of {row['epochs']}"]
-        head += [number(row[key]) for key in ("proteins", "residues", "positives")]
-        table.append([*head, *(number(row["metrics"].get(name)) for name in names)])
-    values = [[v for row in rows if (v := row["metrics"].get(name)) is not None] for name in names]
+        head = [number(row.fold), f"{row.best_epoch} of {row.epochs}"]
+        head += [number(count) for count in (row.proteins, row.residues, row.positives)]
+        table.append([*head, *(number(row.metrics[name]) for name in names)])
+    values = [[row.metrics[name] for row in rows if not math.isnan(row.metrics[name])] for name in names]
     table.append(["mean ± sd", "", "", "", "", *(mean_and_spread(column) for column in values)])
     return table
 
@@ -146,31 +139,24 @@ def mean_and_spread(values: Sequence[float]) -> str:
 
 
 def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
-    threshold = data.thresholds.get(ion)
-    value = None if threshold is None else float(threshold["threshold"])
+    threshold = data.thresholds[ion]
     return IonSection(
         name=ion,
         anchor=f"ion-{file_part(ion)}",
         facts=_facts(threshold),
         folds=fold_table(data.summary, ion),
-        fold_head=["fold", "best epoch", "proteins", "residues", "binding", *metric_names(data.summary)],
-        undefined=data.summary["oof"].get(ion, {}).get("undefined", []),
-        pictures=(
-            []
-            if data.oof is None
-            else ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures)
-        ),
-        tracks=[] if data.oof is None else track_pictures(data.oof, ion, plots, value),
+        fold_head=["fold", "best epoch", "proteins", "residues", "binding", *data.summary.metric_names],
+        undefined=data.summary.oof[ion].undefined,
+        pictures=ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures),
+        tracks=track_pictures(data.oof, ion, plots, float(threshold["threshold"])),
     )
 
 
-def _facts(threshold: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if threshold is None:
-        return []
-    facts = [("threshold", f"{threshold['threshold']:.4g}"), ("maximises", str(threshold.get("method", NONE)))]
-    facts += [(str(name), number(value)) for name, value in (threshold.get("metrics") or {}).items()]
+def _facts(threshold: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = [("threshold", f"{threshold['threshold']:.4g}"), ("maximises", threshold["method"])]
+    facts += [(name, number(value)) for name, value in threshold["metrics"].items()]
     names = {"tp": "right calls", "fp": "wrong calls", "fn": "missed", "tn": "rightly left out"}
-    counts = threshold.get("counts") or {}
+    counts = threshold["counts"]
     return facts + [(label, number(counts[key])) for key, label in names.items() if key in counts]
 
 
@@ -178,10 +164,9 @@ def _pretty(value: Any) -> str:
     return "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def plugin_table(plugins: Mapping[str, Any]) -> list[list[str]]:
+def plugin_table(plugins: Mapping[str, PluginSource]) -> list[list[str]]:
     """Path in the spec, component, and the distribution it came from."""
-    table = []
-    for path, entry in plugins.items():
-        origin = " ".join(str(entry[key]) for key in ("distribution", "version") if entry.get(key))
-        table.append([path, str(entry.get("component", NONE)), origin or NONE])
-    return table
+    return [
+        [path, source.component, f"{source.distribution} {source.version}".strip() or NONE]
+        for path, source in plugins.items()
+    ]

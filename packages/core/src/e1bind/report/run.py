@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from e1bind.engine.oof import Table
 from e1bind.metrics.thresholds import Threshold
 from e1bind.report.gallery import Picture, ion_pictures, training_pictures
 from e1bind.report.html import render
-from e1bind.report.rundata import Measures, read_run
+from e1bind.report.rundata import Measures, gather
 from e1bind.report.training import Row
+from e1bind.runs.oof_table import Table
+from e1bind.runs.reading import StoredRun
 
 
 def draw_fold(
@@ -32,7 +32,6 @@ def draw_fold(
     return pictures
 
 
-def draw_run(run_dir: Path, table: Table, thresholds: Mapping[str, Threshold]) -> Path:
-    """Write `plots/` and `report.html` of a run whose summary is in place; returns the report's path."""
-    in_memory = {ion: threshold.to_dict() for ion, threshold in thresholds.items()}
-    return render(replace(read_run(run_dir), oof=table, thresholds=in_memory))
+def draw_run(run: StoredRun, table: Table, thresholds: Mapping[str, Threshold]) -> Path:
+    """Write figures and report of a run whose results are in place; returns the report's path."""
+    return render(gather(run, table, {ion: threshold.to_dict() for ion, threshold in thresholds.items()}))

@@ -1,22 +1,23 @@
-"""The files of a run directory, read for its report: nothing is unpickled, no path in a file is followed."""
+"""What a report is made of: the checked files of a finished run, and how the run measures what figures show."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from e1bind.engine.calibrate import calibration_methods
-from e1bind.engine.oof import Table, read_oof
-from e1bind.errors import RunError
-from e1bind.metrics.calibration import CalibrationMethod
+from e1bind.files.reading import json_value
 from e1bind.metrics.options import EceOptions, HraOptions
+from e1bind.metrics.probability_maps import CalibrationMethod
+from e1bind.runs.decision_files import method_of
+from e1bind.runs.layout import RunDir
+from e1bind.runs.oof_table import Table
+from e1bind.runs.reading import StoredRun, read_run
+from e1bind.runs.schemas import PluginSource, Summary
 
-_SUMMARY_KEYS = ("run_id", "ions", "data", "folds", "oof")
+_FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,21 @@ DEFAULT_MEASURES = Measures()
 
 @dataclass(frozen=True, eq=False)
 class RunData:
-    """What a report is made of; only the summary must be there, the rest is None or empty where it is missing."""
+    """The values of one run. `thresholds` by ion: the threshold, its method, metrics and counts at it.
 
-    path: Path
-    summary: Mapping[str, Any]
+    Texts are empty, and tables too, where their file is gone or was changed; a warning says so.
+    """
+
+    files: RunDir
+    summary: Summary
     rows: list[dict[str, Any]]
-    oof: Table | None
-    thresholds: Mapping[str, Any]
+    oof: Table
+    thresholds: Mapping[str, Mapping[str, Any]]
     spec: str
     overrides: str
-    resolved: Any
+    resolved: Mapping[str, Any]
     environment: Any
-    plugins: Mapping[str, Any]
+    plugins: Mapping[str, PluginSource]
     calibration: Mapping[str, CalibrationMethod] = field(default_factory=dict)
 
     @property
@@ -54,98 +58,48 @@ class RunData:
     @property
     def best_epochs(self) -> dict[int, int]:
         """Best epoch by fold."""
-        return {row["fold"]: row["best_epoch"] for row in self.summary["folds"]}
+        return {row.fold: row.best_epoch for row in self.summary.folds}
 
 
-def read_run(path: Path) -> RunData:
-    """Read a run directory. Raises `RunError` where there is none or a file of it is damaged."""
-    if not path.is_dir():
-        raise RunError(f"{path} is not a run directory: there is no such folder")
-    summary = _json(path / "summary.json")
-    if summary is None:
-        raise RunError(f"{path} has no summary.json: the run has not finished, or this is no run directory")
-    missing = [key for key in _SUMMARY_KEYS if not isinstance(summary, dict) or key not in summary]
-    if missing:
-        raise RunError(f"{path / 'summary.json'} lacks {', '.join(missing)}: it was not written by this version")
+def load(path: Path) -> RunData:
+    """The values of a finished run. Raises `RunError` where there is none, or a file of it is damaged."""
+    stored = read_run(path)
+    entries = stored.thresholds()
+    thresholds = {ion: entry.model_dump() for ion, entry in entries.items()}
+    return gather(stored, stored.oof(), thresholds)
+
+
+def gather(stored: StoredRun, oof: Table, thresholds: Mapping[str, Mapping[str, Any]]) -> RunData:
+    """The values of a run whose table and thresholds are at hand. Raises `RunError`."""
+    environment = stored.text(stored.files.environment)
     return RunData(
-        path=path,
-        summary=summary,
-        rows=_rows(path / "metrics.jsonl"),
-        oof=_oof(path / "oof_preds.npz"),
-        thresholds=_thresholds(path / "global_thresholds.yaml"),
-        spec=_text(path / "spec.toml"),
-        overrides=_text(path / "overrides.txt"),
-        resolved=_json(path / "spec.resolved.json"),
-        environment=_json(path / "environment.json"),
-        plugins=_json(path / "plugins.json") or {},
-        calibration=calibration_methods(path),
+        files=stored.files,
+        summary=stored.summary,
+        rows=stored.rows(),
+        oof=oof,
+        thresholds=thresholds,
+        spec=stored.text(stored.files.spec_source) or "",
+        overrides=stored.text(stored.files.overrides) or "",
+        resolved=stored.resolved,
+        environment=None if environment is None else json_value(environment.encode(), stored.files.environment),
+        plugins=stored.plugins(),
+        calibration={ion: method_of(fitted) for ion, fitted in stored.calibrations().items()},
     )
 
 
-def measures_of(run: Path) -> Measures:
-    """How a run measures what the figures show. Raises `RunError` where its spec is damaged."""
-    return measures(_json(run / "spec.resolved.json"))
-
-
-def measures(resolved: Any) -> Measures:
+def measures(resolved: Mapping[str, Any]) -> Measures:
     """From a resolved spec; the defaults of metrics that the run does not have."""
-    metrics = resolved.get("metrics") if isinstance(resolved, dict) else None
+    metrics = resolved.get("metrics")
     chosen: dict[str, Any] = {}
     for name in ("hra", "hra-normalised", "ece"):
         options = metrics.get(name) if isinstance(metrics, dict) else None
-        for key in ("min_recall", "bins"):
+        for key, default in asdict(DEFAULT_MEASURES).items():
             value = options.get(key) if isinstance(options, dict) else None
-            if isinstance(value, int | float):
+            if isinstance(value, type(default)):
                 chosen.setdefault(key, value)
     return Measures(**chosen)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {error}") from error
-
-
-def _json(path: Path) -> Any:
-    text = _text(path)
-    if not text:
-        return None
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RunError(f"{path} is damaged: {error}") from error
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """One JSON object a line; a last line without its end is what a killed run leaves, and is dropped."""
-    lines = _text(path).splitlines(keepends=True)
-    if lines and not lines[-1].endswith("\n"):
-        lines.pop()
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise RunError(f"{path}:{number} is damaged: {error}") from error
-        if not isinstance(row, dict) or not {"fold", "epoch", "ion", "split"} <= set(row):
-            raise RunError(f"{path}:{number} is no row of metrics: fold, epoch, ion and split are expected")
-        rows.append(row)
-    return rows
-
-
-def _oof(path: Path) -> Table | None:
-    return read_oof(path) if path.exists() else None
-
-
-def _thresholds(path: Path) -> Mapping[str, Any]:
-    try:
-        values = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise RunError(f"{path} is damaged: {error}") from error
-    values = values or {}
-    if not isinstance(values, dict) or not all(isinstance(v, dict) and "threshold" in v for v in values.values()):
-        raise RunError(f"{path} is damaged: an ion with its threshold is expected on each entry")
-    return values
+def without_folders(text: str) -> str:
+    """`text` without the folders of absolute paths: a page is passed on, and they name people and machines."""
+    return _FOLDERS.sub("…/", text)

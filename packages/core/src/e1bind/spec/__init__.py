@@ -3,7 +3,7 @@
 from e1bind.spec.loading import RawSpec, load_raw
 from e1bind.spec.options import CheckpointRef, Options, SpecPath
 from e1bind.spec.runspec import Chosen, RunSpec
-from e1bind.spec.validation import load_spec, read_resolved, validate_spec
+from e1bind.spec.validation import load_spec, validate_spec
 
 __all__ = [
     "CheckpointRef",
@@ -14,6 +14,5 @@ __all__ = [
     "SpecPath",
     "load_raw",
     "load_spec",
-    "read_resolved",
     "validate_spec",
 ]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from e1bind.errors import PluginError, Problem, RunError, SpecError
+from e1bind.errors import PluginError, Problem, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.loading import RawSpec, load_raw
-from e1bind.spec.options import Options, SpecString
+from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
 from e1bind.spec.sections import (
@@ -32,14 +31,19 @@ def load_spec(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
     return validate_spec(load_raw(path, overrides))
 
 
-def validate_spec(raw: RawSpec, index: PluginIndex | None = None) -> RunSpec:
-    """Validate a raw spec; plugins are discovered as its `[plugins]` table says unless an index is given."""
-    return _Validation(raw, index).run()
+def validate_spec(raw: RawSpec, index: PluginIndex | None = None, local: Sequence[Path] | None = None) -> RunSpec:
+    """Validate a raw spec; plugins are discovered as its `[plugins]` table says unless an index is given.
+
+    `local`: where its single-file plugins stand now, if not where the table says.
+    """
+    return _Validation(raw, index, local).run()
 
 
-def policy_of(section: PluginsSection) -> PluginPolicy:
-    """Discovery as a `[plugins]` table wants it."""
-    return PluginPolicy(require=section.require, block=section.block, local=section.local)
+def policy_of(section: PluginsSection, local: Sequence[Path] | None = None) -> PluginPolicy:
+    """Discovery as a `[plugins]` table wants it, with its single files from `local` if given."""
+    return PluginPolicy(
+        require=section.require, block=section.block, local=section.local if local is None else local
+    )
 
 
 def plugin_policy(raw: RawSpec) -> PluginPolicy:
@@ -55,8 +59,8 @@ def plugin_policy(raw: RawSpec) -> PluginPolicy:
 class _Validation:
     """One pass over a raw spec; problems pile up in `problems`."""
 
-    def __init__(self, raw: RawSpec, index: PluginIndex | None) -> None:
-        self.raw = raw
+    def __init__(self, raw: RawSpec, index: PluginIndex | None, local: Sequence[Path] | None) -> None:
+        self.raw, self.local = raw, local
         self.problems: list[Problem] = []
         self.context: Mapping[str, Any] = {"base_dir": raw.base_dir}
         self.index = index
@@ -123,7 +127,7 @@ class _Validation:
     def _discover(self, section: Options | None) -> PluginIndex:
         options = section if isinstance(section, PluginsSection) else PluginsSection()
         try:
-            return discover(policy_of(options))
+            return discover(policy_of(options, self.local))
         except PluginError as error:
             self.problems += [Problem("plugins", line) for line in str(error).splitlines()]
             return discover(PluginPolicy(strict=False))
@@ -194,24 +198,3 @@ class _Validation:
 
     def _has_problem(self, path: str) -> bool:
         return any(p.path == path or p.path.startswith(path + ".") for p in self.problems)
-
-
-def read_resolved(run: Path, checkpoint: str | None = None) -> RunSpec:
-    """The spec frozen in a run directory. Raises `RunError`, or `SpecError` where it is not valid here.
-
-    `checkpoint` (relative to the working folder, or a hub name) takes the place of the backbone's own.
-    """
-    path = run / "spec.resolved.json"
-    try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{run} is no run directory: it has no {path.name}") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise RunError(f"{path} is damaged and cannot be read: {error}") from error
-    if not isinstance(table, dict):
-        raise RunError(f"{path} is damaged: a table is expected")
-    backbones = table.get("backbone")
-    if checkpoint is not None and isinstance(backbones, dict):
-        for options in backbones.values():
-            options["checkpoint"] = SpecString(checkpoint, Path.cwd())
-    return validate_spec(RawSpec(str(path), run.resolve(), table))

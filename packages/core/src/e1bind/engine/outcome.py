@@ -1,0 +1,76 @@
+"""What a run came to: the figures of its summary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from e1bind.contracts import ResidueRecord
+from e1bind.data.folds import FoldPlan
+from e1bind.engine.diagnostics import diagnose
+from e1bind.engine.pipeline import Pipeline
+from e1bind.engine.validation import measure
+from e1bind.metrics.thresholds import Threshold
+from e1bind.runs.fold_results import FoldResult
+from e1bind.runs.oof_table import Table, rows_of
+
+
+def build_summary(
+    pipeline: Pipeline,
+    plan: FoldPlan,
+    records: Sequence[ResidueRecord],
+    results: Sequence[FoldResult],
+    table: Table,
+    thresholds: Mapping[str, Threshold],
+    run_id: str,
+) -> dict[str, Any]:
+    """Figures of every fold at its best epoch and of all folds together, all at the global thresholds."""
+    ions = pipeline.spec.training.ions
+    folds = [_fold_row(pipeline, plan, result, ion, table, thresholds[ion]) for result in results for ion in ions]
+    rows = [row for result in results for row in result.rows]
+    return {
+        "run_id": run_id,
+        "status": "finished",
+        "backbone": pipeline.backbone.description,
+        "random_weights": "random-weights" in pipeline.spec.backbone.options.capabilities(),
+        "monitor": pipeline.spec.metrics.monitor,
+        "scoring_temperature": pipeline.spec.scoring_temperature,
+        "ions": list(ions),
+        "data": {ion: data_counts(records, ion) for ion in ions},
+        "folds": folds,
+        "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion]) for ion in ions},
+        "warnings": diagnose(rows, folds),
+    }
+
+
+def data_counts(records: Sequence[ResidueRecord], ion: str) -> dict[str, int]:
+    """Chains, labelled residues and binding residues of an ion."""
+    chains = [r for r in records if ion in r.labels]
+    return {
+        "proteins": len(chains),
+        "residues": sum(int((r.labels[ion] >= 0).sum()) for r in chains),
+        "positives": sum(r.positives(ion) for r in chains),
+    }
+
+
+def _fold_row(
+    pipeline: Pipeline, plan: FoldPlan, result: FoldResult, ion: str, table: Table, threshold: Threshold
+) -> dict[str, Any]:
+    count = next(c for c in plan.counts if (c.fold, c.ion) == (result.fold, ion))
+    metrics, _ = measure(pipeline, rows_of(table, ion, result.fold), threshold.threshold)
+    return {
+        "fold": result.fold,
+        "ion": ion,
+        "best_epoch": result.best_epoch,
+        "epochs": result.epochs,
+        "proteins": count.proteins,
+        "residues": count.residues,
+        "positives": count.positives,
+        "prototype_positives": result.prototype_positives[ion],
+        "metrics": metrics,
+    }
+
+
+def _oof_row(pipeline: Pipeline, table: Table, ion: str, threshold: Threshold) -> dict[str, Any]:
+    metrics, reasons = measure(pipeline, rows_of(table, ion), threshold.threshold)
+    return {"metrics": metrics, "threshold": threshold.threshold, "undefined": reasons}

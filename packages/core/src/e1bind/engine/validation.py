@@ -1,0 +1,128 @@
+"""Score chains with a model: every residue of every chain exactly once, whatever windows and ranks it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from e1bind.contracts import MetricInputs, ResidueRecord
+from e1bind.data.collate import ProteinBatch
+from e1bind.data.windows import cut_windows, merge_windows
+from e1bind.engine.averages import Averages
+from e1bind.engine.distributed import World
+from e1bind.engine.loader import EvaluationBatches, Micro, batches
+from e1bind.engine.model import ContrastiveModel
+from e1bind.engine.pipeline import Pipeline
+from e1bind.metrics.thresholds import choose_threshold
+from e1bind.scoring import Prototype, Scores, probabilities
+
+
+@torch.inference_mode()
+def evaluate(
+    pipeline: Pipeline,
+    model: ContrastiveModel,
+    prototype: Prototype,
+    records: Sequence[ResidueRecord],
+    ion: str,
+    world: World,
+    on_batch: Callable[[], None] = lambda: None,
+) -> tuple[Scores, dict[str, float]]:
+    """Scores of all `records` (on every rank), and mean losses and logs over their labelled residues.
+
+    `on_batch` is called equally often on every rank, so that it may speak to the others.
+    """
+    model.eval()
+    groups = window_batches(pipeline, records)
+    mine = world.share(groups)
+    averages = Averages()
+    scored: list[Scored] = []
+    for pieces, batch in zip(mine, load(pipeline, ion, mine), strict=True):
+        output = model(batch.to(world.device), prototype)
+        averages.add_step(output, batch.labelled)
+        scored += _by_piece(pieces, output.scores_R)
+        on_batch()
+    if len(mine) < -(-len(groups) // world.size):
+        on_batch()
+    parts = [piece for rank in world.gather(scored) for piece in rank]
+    return _merged(records, parts), averages.means(world)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The residues [start, stop) of a chain."""
+
+    record: ResidueRecord
+    start: int
+    stop: int
+
+
+Scored = tuple[str, int, NDArray[np.float32]]
+"""Chain id, first residue, and the scores of a piece."""
+
+
+def window_batches(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> list[list[Piece]]:
+    """Windows of all records in batches of like length, as many views in each as a training batch has."""
+    section = pipeline.spec.training
+    pieces = [
+        Piece(record, start, stop)
+        for record in records
+        for start, stop in cut_windows(len(record), pipeline.max_residues, section.window_overlap)
+    ]
+    pieces.sort(key=lambda p: (p.stop - p.start, p.record.id, p.start))
+    size = section.batch_size * pipeline.views.num_views
+    return [pieces[i : i + size] for i in range(0, len(pieces), size)]
+
+
+def load(pipeline: Pipeline, ion: str, groups: Sequence[Sequence[Piece]]) -> Iterator[ProteinBatch]:
+    """The batches of `groups` with one unmasked view of each window."""
+    micros = [Micro(ion, tuple(p.record.window(p.start, p.stop) for p in pieces)) for pieces in groups]
+    return batches(EvaluationBatches(pipeline, micros), pipeline.spec.training.workers)
+
+
+def labelled(records: Sequence[ResidueRecord], scores: Scores, ion: str) -> MetricInputs:
+    """The residues of `records` with a known label, as metrics take them."""
+    known = [(r, r.labels[ion] >= 0) for r in records]
+    return MetricInputs(
+        probabilities=np.concatenate([probabilities(scores[r.id])[k] for r, k in known]).astype(np.float64),
+        labels=np.concatenate([r.labels[ion][k] for r, k in known]),
+        protein=np.repeat(np.arange(len(known)), [int(k.sum()) for _, k in known]),
+    )
+
+
+def measure(
+    pipeline: Pipeline, inputs: MetricInputs, threshold: float | None = None
+) -> tuple[dict[str, float], list[str]]:
+    """Every metric of the run, and the reasons of those that are NaN.
+
+    Without a threshold the one that suits these very residues best is taken, which flatters F1 and its like: good
+    enough to follow the training, not to report.
+    """
+    if threshold is None and len(set(inputs.labels.tolist())) == 2:
+        method = pipeline.spec.metrics.threshold_method
+        threshold = choose_threshold(inputs.probabilities, inputs.labels, method).threshold
+    inputs = MetricInputs(inputs.probabilities, inputs.labels, inputs.protein, threshold)
+    outputs = {label: metric(inputs) for label, metric in pipeline.metrics.items()}
+    reasons = [f"{label}: {output.reason}" for label, output in outputs.items() if output.reason]
+    return {label: output.value for label, output in outputs.items()}, reasons
+
+
+def _by_piece(pieces: Sequence[Piece], scores_R: torch.Tensor) -> list[Scored]:
+    parts = scores_R.float().cpu().split([p.stop - p.start for p in pieces])
+    return [(p.record.id, p.start, part.numpy()) for p, part in zip(pieces, parts, strict=True)]
+
+
+def _merged(records: Sequence[ResidueRecord], scored: Sequence[Scored]) -> Scores:
+    """Scores by chain; a residue that several windows saw gets their mean."""
+    by_chain: dict[str, list[Scored]] = {record.id: [] for record in records}
+    for part in scored:
+        by_chain[part[0]].append(part)
+    merged: Scores = {}
+    for record in records:
+        parts = sorted(by_chain[record.id], key=lambda part: part[1])
+        windows = [(start, start + len(values)) for _, start, values in parts]
+        merged[record.id] = merge_windows(len(record), windows, [v for *_, v in parts]).astype(np.float32)
+    return merged

@@ -1,0 +1,126 @@
+"""Files written whole or not at all: beside their place first, synced, then renamed into it."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, cast
+
+from e1bind.errors import UserError
+
+
+def atomic_write(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a temporary file beside `path`, sync it to disk and rename it: whole, or not there."""
+    temporary = _beside(path)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        # What went wrong first is what must be told, whatever the disk says to the clearing up.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def atomic_write_text(path: Path, text: str) -> None:
+    """A small text file, whole or not there."""
+    atomic_write(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written in `folder`; nobody else may be writing there."""
+    for leftover in folder.glob(".*.tmp"):
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+
+
+def open_modes(folder: Path) -> None:
+    """Give the files of `folder` the access the user's umask grants; some libraries write for the owner alone."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for file in folder.iterdir():
+        if file.is_file() and not file.is_symlink():
+            file.chmod(0o666 & ~umask)
+
+
+@contextmanager
+def output(path: Path, option: str = "-o") -> Iterator[IO[bytes]]:
+    """Bytes for a file that the user named: a new one in its place at the end, or as it was after an error.
+
+    A link is followed to the file it names. What is no regular file (a device, a FIFO) is written into as the bytes
+    come. A name that ends in ".gz" is packed. Raises `UserError` that names `option` where it cannot be written.
+    """
+    with told(path, option):
+        place = _place(path)
+        if place.exists() and not place.is_file():
+            with place.open("wb") as file, _packed(file, path) as sink:
+                yield sink
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(place)
+        try:
+            with temporary.open("wb") as file:
+                with _packed(file, path) as sink:
+                    yield sink
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(place)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def output_text(path: Path, text: str, option: str = "-o") -> None:
+    """Write a small text file that the user named. Raises `UserError`."""
+    with output(path, option) as sink:
+        sink.write(text.encode())
+
+
+def output_folder(path: Path, option: str = "-o") -> None:
+    """Make a folder that the user named. Raises `UserError`."""
+    with told(path, option):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def told(path: Path, option: str) -> Iterator[None]:
+    """Turn an error of the disk while `path` is written into a `UserError` that names the way out."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        named = Path(error.filename) if isinstance(error.filename, str) else path
+        of = f" ({named})" if named.name != path.name and named.parent != path.parent else ""
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}{of}; choose another place with {option}"
+        ) from error
+
+
+def _place(path: Path) -> Path:
+    """Where the bytes go: the file itself, or the one a link names. Raises `UserError` for a folder."""
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name the file to write")
+    return path.resolve() if path.is_symlink() else path
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+@contextmanager
+def _packed(file: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    if path.suffix.lower() != ".gz":
+        yield file
+        return
+    with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+        yield cast(IO[bytes], packed)

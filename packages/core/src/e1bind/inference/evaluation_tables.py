@@ -1,0 +1,105 @@
+"""What an evaluation leaves in its folder, beside the figures.
+
+metrics       ion, metric, value, low, high (95 % interval over proteins), reason
+figures       the same with counts, thresholds, warnings, and what was evaluated
+per_protein   a row for each chain and ion: counts and every metric at the threshold
+predictions   every residue, as `e1bind predict` writes it
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from e1bind.files.reading import plain
+from e1bind.files.text import cell
+from e1bind.files.writing import output_folder, output_text
+from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult
+from e1bind.inference.tables import columns_of, open_table
+from e1bind.runs.evaluations import write_figures
+from e1bind.runs.layout import EvaluationDir
+from e1bind.runs.reading import FinishedRun
+
+
+def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationDir:
+    """The folder of the results, made if need be; in the run unless one is named. Raises `UserError`."""
+    data = options.data or getattr(run.spec.data.options, "test", None) or Path("test")
+    name = data.name.split(".")[0].replace("{ion}", "all")
+    folder = run.files.evaluation(name) if options.target is None else EvaluationDir(options.target)
+    output_folder(folder.path)
+    return folder
+
+
+def write_evaluation(evaluation: Evaluation, folder: EvaluationDir) -> None:
+    """Write all tables, each whole or not at all."""
+    metrics = [row for result in evaluation.ions for row in _metric_rows(result)]
+    write_rows(folder.metrics, metrics)
+    write_rows(folder.per_protein, [row for result in evaluation.ions for row in result.per_protein])
+    with open_table(folder.predictions, "csv", evaluation.run) as table:
+        for result in evaluation.ions:
+            for prediction in result.predictions:
+                table.write(prediction, {result.ion: columns_of(prediction, evaluation.run, result.ion)})
+    write_figures(folder, _summary(evaluation))
+
+
+def _metric_rows(result: IonResult) -> list[dict[str, Any]]:
+    return [
+        {
+            "ion": result.ion,
+            "metric": name,
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "reason": found.reason,
+        }
+        for name, found in result.metrics.items()
+    ]
+
+
+def _summary(evaluation: Evaluation) -> dict[str, Any]:
+    run = evaluation.run
+    return {
+        "run_id": run.files.run_id,
+        "folds": len(run.folds),
+        "backbone": run.summary.backbone,
+        "interval": {
+            "coverage": 0.95,
+            "over": "proteins",
+            "resamples": evaluation.resamples,
+            "seed": evaluation.seed,
+        },
+        "warnings": list(evaluation.warnings),
+        "ions": {result.ion: _ion(result) for result in evaluation.ions},
+    }
+
+
+def _ion(result: IonResult) -> dict[str, Any]:
+    counts = result.counts
+    return {
+        "proteins": len(result.predictions),
+        "residues": counts.tp + counts.fp + counts.fn + counts.tn,
+        "positives": counts.tp + counts.fn,
+        "threshold": result.threshold,
+        "counts": asdict(counts),
+        "metrics": {name: asdict(found) for name, found in result.metrics.items()},
+        "calibrated": result.calibrated,
+        "in_training": {"by_id": list(result.overlap.ids), "by_sequence": list(result.overlap.sequences)},
+    }
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], head: Sequence[str] = ()) -> None:
+    """A CSV of rows that share their keys (`head`, where there may be no row); NaN and None are empty cells."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    keys = list(head or rows[0])
+    writer.writerow(map(cell, keys))
+    writer.writerows([_cell(plain(row[key])) for key in keys] for row in rows)
+    output_text(path, buffer.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    return cell(value) if isinstance(value, str) else value

@@ -1,0 +1,259 @@
+"""The folder of one run: the one place that knows what its files are called.
+
+A run is finished when, and only when, `summary.json` is there and says so: it is the last file written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from e1bind.errors import RunError, UserError
+from e1bind.files.text import file_part
+from e1bind.files.writing import sweep
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
+_FOLD = re.compile(r"fold_([1-9][0-9]{0,5})")
+_EVALUATION = "evaluation_"
+
+
+@dataclass(frozen=True)
+class FoldDir:
+    """The files of one fold, `number` from 1."""
+
+    path: Path
+    number: int
+
+    @property
+    def adapter(self) -> Path:
+        """Folder of the PEFT adapter of the best epoch."""
+        return self.path / "best_e1_contrastive_model_lora"
+
+    @property
+    def adapter_weights(self) -> Path:
+        return self.adapter / "adapter_model.safetensors"
+
+    @property
+    def adapter_config(self) -> Path:
+        return self.adapter / "adapter_config.json"
+
+    @property
+    def heads(self) -> Path:
+        """Prototypes and projector of the best epoch."""
+        return self.path / "best_e1_contrastive_model_heads.pt"
+
+    @property
+    def done(self) -> Path:
+        """Written last: with it the fold is a finished one."""
+        return self.path / "fold.json"
+
+    @property
+    def metrics(self) -> Path:
+        """Every epoch's figures, a line each."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def oof(self) -> Path:
+        """Scores of the chains held out, at the best epoch."""
+        return self.path / "oof_preds.npz"
+
+    @property
+    def states(self) -> Path:
+        """Folder of the resumable state."""
+        return self.path / "last"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def log(self) -> Path:
+        """The log of a fold that is trained alone."""
+        return self.path / "training.log"
+
+    def bundle(self, position: str) -> Path:
+        """What a step with a non-finite number was made of."""
+        return self.path / f"nonfinite-{position}.pt"
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written; the fold's lock must be held."""
+        for folder in (self.path, self.states, self.plots):
+            sweep(folder)
+
+
+@dataclass(frozen=True)
+class EvaluationDir:
+    """The tables of an evaluation on test chains; its figures lie beside them."""
+
+    path: Path
+
+    @property
+    def figures(self) -> Path:
+        """What it came to, for programs; written last."""
+        return self.path / "metrics.json"
+
+    @property
+    def metrics(self) -> Path:
+        """A row for each ion and metric."""
+        return self.path / "metrics.csv"
+
+    @property
+    def per_protein(self) -> Path:
+        """A row for each ion and chain."""
+        return self.path / "per_protein.csv"
+
+    @property
+    def predictions(self) -> Path:
+        """A row for each ion and residue."""
+        return self.path / "predictions.csv"
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    @property
+    def spec_source(self) -> Path:
+        """The spec as its user wrote it."""
+        return self.path / "spec.toml"
+
+    @property
+    def overrides(self) -> Path:
+        return self.path / "overrides.txt"
+
+    @property
+    def resolved_spec(self) -> Path:
+        """The spec as the run took it, every default written out."""
+        return self.path / "spec.resolved.json"
+
+    @property
+    def plugins(self) -> Path:
+        """Where each component came from."""
+        return self.path / "plugins.json"
+
+    @property
+    def local_plugins(self) -> Path:
+        """Folder of the single-file plugins the run was begun with."""
+        return self.path / "plugins"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def begun(self) -> Path:
+        """What the run was begun with: fingerprints of spec and data, and of all that is frozen."""
+        return self.path / "data.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "training.log"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def oof(self) -> Path:
+        return self.path / "oof_preds.npz"
+
+    @property
+    def thresholds(self) -> Path:
+        return self.path / "global_thresholds.yaml"
+
+    @property
+    def calibration(self) -> Path:
+        return self.path / "calibration.yaml"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def summary_table(self) -> Path:
+        return self.path / "summary.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    def fold(self, number: int) -> FoldDir:
+        """The files of one fold, counted from 1."""
+        return FoldDir(self.path / f"fold_{number}", number)
+
+    def folds(self) -> list[FoldDir]:
+        """The folds that have begun, in order."""
+        found = [(_FOLD.fullmatch(path.name), path) for path in self.path.iterdir()]
+        return sorted((FoldDir(path, int(m[1])) for m, path in found if m), key=lambda fold: fold.number)
+
+    def local_plugin(self, name: str) -> Path:
+        """The run's own copy of a single-file plugin."""
+        return self.local_plugins / Path(name).name
+
+    def evaluation(self, name: str) -> EvaluationDir:
+        """The results on a test set."""
+        return EvaluationDir(self.path / f"{_EVALUATION}{file_part(name)}")
+
+    def evaluations(self) -> Iterator[tuple[str, EvaluationDir]]:
+        """Each whole evaluation in the run, by the name of its test set."""
+        for folder in sorted(self.path.glob(f"{_EVALUATION}*")):
+            if EvaluationDir(folder).figures.exists():
+                yield folder.name.removeprefix(_EVALUATION), EvaluationDir(folder)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written beside the folds; the run's lock must be held."""
+        for folder in (self.path, self.plots):
+            sweep(folder)
+
+
+def opened(path: Path) -> RunDir:
+    """A run directory that holds nothing but files and folders of its own. Raises `RunError`.
+
+    A link in it could lead a reader, or a writer, anywhere; a FIFO would never end.
+    """
+    try:
+        if not path.is_dir():
+            raise RunError(f"there is no run directory {path}")
+        for found, mode in _entries(path):
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                what = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
+                raise RunError(
+                    f"{found} is {what}: a run holds its own files; remove it, or put the file itself there"
+                )
+    except OSError as error:
+        raise RunError(f"{path} cannot be read as a run directory: {error.strerror or error}") from error
+    return RunDir(path)
+
+
+def _entries(folder: Path) -> Iterator[tuple[Path, int]]:
+    """Everything below `folder` with its kind; no link is followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            yield Path(entry.path), mode
+            if stat.S_ISDIR(mode):
+                yield from _entries(Path(entry.path))
+
+
+def check_run_id(run_id: str) -> None:
+    """Raise `UserError` unless `run_id` names a folder, and one in the output folder."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise UserError(
+            f"--run-id {run_id!r} is no name for a run: it becomes a folder in run.output_dir, and is made of at "
+            "most 200 letters, digits and . _ - + = @, beginning with a letter or digit"
+        )

@@ -1,0 +1,40 @@
+"""One writer at a time: an advisory lock that the system drops when its process ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from e1bind.errors import RunError
+
+LOCK = ".lock"
+"""A file beside those it guards; never a link, which could be one to somebody else's file."""
+
+
+@contextmanager
+def locked(folder: Path, wanted: bool = True) -> Iterator[None]:
+    """Hold the lock of `folder`. Raises `RunError` where another process holds it.
+
+    POSIX record locks, since those work on NFS (version 4, or 3 with a lock daemon) as on a local disk.
+    """
+    if not wanted:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with open(descriptor, "a+", encoding="utf-8", errors="replace") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise RunError(
+                f"{folder} is being written by another process (pid {holder}); wait for it, or stop it first"
+            ) from error
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield

@@ -1,0 +1,303 @@
+"""A model for every JSON and YAML file of a run: a file that does not fit its model is damaged.
+
+Files are sealed: `sha256` is the digest of all else they say, `files` the digests of the files they vouch for. A
+file without `format`, or with format 1, was written before there were seals; it is read, but vouches for nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from e1bind.errors import RunError
+from e1bind.files.reading import json_value, parsing, plain, read_bytes, yaml_value
+
+FORMAT = 2
+LARGEST = 2**53
+"""Whole numbers in a run's files are counts; none is beyond what every reader of JSON keeps exactly."""
+
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A figure; null is NaN."""
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digests = dict[str, Hex]
+"""SHA-256 by path, relative to the folder of the file that holds the table."""
+
+
+class Stored(BaseModel):
+    """Base of the models: frozen, strictly typed, no key but the known ones."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Sealed(Stored):
+    """Base of the files that vouch for others, or for themselves."""
+
+    format: Literal[1, 2] = 1
+    files: Digests = {}
+    sha256: Hex | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.format == FORMAT) != (self.sha256 is not None) or (self.files and self.sha256 is None):
+            raise ValueError("its seal is broken")
+        return self
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the file vouches for anything."""
+        return self.sha256 is not None
+
+
+class DataCounts(Stored):
+    """Chains, labelled residues and binding residues of an ion."""
+
+    proteins: Count
+    residues: Count
+    positives: Count
+
+
+class Forced(Stored):
+    """What `--force` let differ, which folds had finished by then, and the SHA-256 of the spec until then."""
+
+    spec: Hex
+    changes: list[str]
+    finished_folds: list[Count]
+
+
+class Begun(Sealed):
+    """`data.json`: what the run was begun with. `spec`, `fingerprint`: SHA-256 of resolved spec and of the data.
+
+    `processes`: those it was begun with. `forced`: each time it was gone on with although something had changed.
+    """
+
+    fingerprint: Hex
+    spec: Hex
+    ions: dict[str, DataCounts]
+    processes: Annotated[int, Field(ge=1, le=LARGEST)] = 1
+    forced: list[Forced] = []
+
+
+class FoldDone(Sealed):
+    """`fold.json`: a finished fold. `spec`: SHA-256 of the spec it was trained with (format 2)."""
+
+    fold: Annotated[int, Field(ge=1, le=LARGEST)]
+    best_epoch: Annotated[int, Field(ge=1, le=LARGEST)]
+    best_value: Number
+    epochs: Annotated[int, Field(ge=1, le=LARGEST)]
+    prototype_positives: dict[str, Count]
+    spec: Hex | None = None
+
+
+class FoldFigures(DataCounts):
+    """One fold and ion at the fold's best epoch."""
+
+    fold: Annotated[int, Field(ge=1, le=LARGEST)]
+    ion: str
+    best_epoch: Count
+    epochs: Count
+    prototype_positives: Count
+    metrics: dict[str, Number]
+
+
+class OofFigures(Stored):
+    """One ion over all folds, at its threshold; `undefined` says why metrics are NaN."""
+
+    metrics: dict[str, Number]
+    threshold: float
+    undefined: list[str]
+
+
+class Summary(Sealed):
+    """`summary.json`: what a run came to."""
+
+    run_id: str
+    status: str
+    backbone: str
+    random_weights: bool
+    monitor: str
+    scoring_temperature: float
+    ions: list[str]
+    data: dict[str, DataCounts]
+    folds: list[FoldFigures]
+    oof: dict[str, OofFigures]
+    warnings: list[str]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        ions = set(self.ions)
+        if not ions or set(self.data) != ions or set(self.oof) != ions or {f.ion for f in self.folds} != ions:
+            raise ValueError("data, folds and oof do not stand for the same ions")
+        names = list(self.folds[0].metrics)
+        of_folds, of_ions = [list(row.metrics) for row in self.folds], [list(o.metrics) for o in self.oof.values()]
+        if any(found != names for found in of_folds + of_ions):
+            raise ValueError("its rows do not hold the same metrics")
+        return self
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is whole; nothing else is written any more."""
+        return self.status == "finished"
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Metrics of the run, in order."""
+        return list(self.folds[0].metrics)
+
+
+class PluginSource(Stored):
+    """`plugins.json`: where one component came from."""
+
+    component: str
+    target: str
+    distribution: str
+    version: str
+    entry_point: str
+    module: str
+    file: str | None = None
+    editable: bool = False
+    vcs: str | None = None
+    sha256: str | None = None
+
+
+class Environment(Stored):
+    """`environment.json`: what the run ran on."""
+
+    python: str
+    platform: str
+    packages: dict[str, str]
+    cpu_count: Count | None
+    torch_threads: Count
+    cuda: str | None
+    gpu: str | None
+    world_size: Count
+
+
+class ThresholdEntry(Stored):
+    """`global_thresholds.yaml`: one ion."""
+
+    method: str
+    threshold: Annotated[float, Field(allow_inf_nan=False)]
+    metrics: dict[str, Number]
+    counts: dict[Literal["tp", "fp", "fn", "tn"], Count]
+
+
+class Quality(Stored):
+    ece: Number
+    brier: Number
+
+
+class CalibrationEntry(Stored):
+    """`calibration.yaml`: one ion's map, and how good probabilities are before and after it."""
+
+    map: dict[str, Any]
+    before: Quality
+    after: Quality
+
+
+class MetricsRow(BaseModel):
+    """A line of `metrics.jsonl`: where it belongs, and figures under names of losses and metrics."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    __pydantic_extra__: dict[str, Number]
+
+    fold: Annotated[int, Field(ge=1, le=LARGEST)]
+    epoch: Annotated[int, Field(ge=1, le=LARGEST)]
+    ion: str
+    split: Literal["train", "valid"]
+
+
+class EvaluatedMetric(Stored):
+    """A metric with its interval; `defined`: resamples in which it was a number."""
+
+    value: Number
+    low: Number
+    high: Number
+    defined: Count = 0
+    reason: str | None = None
+
+
+class EvaluatedIon(DataCounts):
+    """One ion of an evaluation on test chains."""
+
+    threshold: float
+    counts: dict[str, Count]
+    metrics: dict[str, EvaluatedMetric]
+    calibrated: dict[str, Number] | None
+    in_training: dict[str, list[str]]
+
+
+class EvaluationFigures(Sealed):
+    """`metrics.json` of an evaluation."""
+
+    run_id: str
+    folds: Count
+    backbone: str | None
+    interval: dict[str, str | int | float]
+    warnings: list[str]
+    ions: dict[str, EvaluatedIon]
+
+
+class AdapterConfig(BaseModel):
+    """`adapter_config.json`: peft's own; which keys there are is for peft to say."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    peft_type: str
+
+
+def sealed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`table` with its format and seal, NaN as null, ready to be written."""
+    value: dict[str, Any] = plain({"format": FORMAT, **table})
+    return {**value, "sha256": seal_of(value)}
+
+
+def seal_of(table: Mapping[str, Any]) -> str:
+    """SHA-256 over everything a table says."""
+    return sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+
+
+M = TypeVar("M", bound=BaseModel)
+S = TypeVar("S", bound=Sealed)
+
+
+def read_sealed(path: Path, model: type[S]) -> S:
+    """A sealed JSON file. Raises FileNotFoundError, or `RunError` where it is damaged or was changed."""
+    table = json_value(read_bytes(path), path)
+    stored = validated(model, table, path)
+    with parsing(path):
+        if stored.sealed and seal_of({k: v for k, v in table.items() if k != "sha256"}) != stored.sha256:
+            raise RunError(f"{path} is damaged: it was changed after it was written (its SHA-256 is another one)")
+    return stored
+
+
+def validated(model: type[M], value: Any, path: Path) -> M:
+    """`value` of `path` as its model. Raises `RunError` naming the first thing that does not fit."""
+    with parsing(path):
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part)[:60] for part in first["loc"]) or "the whole of it"
+            raise RunError(f"{path} is damaged: {place}: {first['msg']}") from error
+    raise AssertionError("unreachable")
+
+
+def validated_table(model: type[M], value: Any, path: Path) -> dict[str, M]:
+    """A table of models by name. Raises `RunError`."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise RunError(f"{path} is damaged: a table is expected")
+    return {key: validated(model, inner, path) for key, inner in value.items()}
+
+
+def read_table(path: Path, model: type[M]) -> dict[str, M]:
+    """A JSON or YAML file that is a table of models. Raises FileNotFoundError or `RunError`."""
+    content = read_bytes(path)
+    value = json_value(content, path) if path.suffix == ".json" else yaml_value(content, path)
+    return validated_table(model, value, path)
