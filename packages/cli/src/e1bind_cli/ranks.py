@@ -1,4 +1,4 @@
-"""Errors under torchrun: what all processes stumble over is told once, and all of them end with one exit code.
+"""Under torchrun: processes end with their launcher; what all of them stumble over is told once, with one exit code.
 
 A wrong spec, a broken data file or a changed run is found by every process, a loss that is not finite by one. Each
 process leaves its message in the store that torchrun keeps for them; the first one speaks, and of the others those
@@ -9,10 +9,34 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
 _PATIENCE = timedelta(seconds=60)
+_LOOK_EVERY = 0.5
+_TIME_TO_STOP = 60.0
+_ENDED = 143
+
+
+def end_with_launcher() -> None:
+    """See to it that this process does not outlive the launcher that started it, if one did.
+
+    A launcher that was killed cannot end its processes, and before those have met they would wait for each other for
+    as long as `run.distributed_timeout_minutes` says. They are asked to stop as by SIGTERM (a step at hand is finished
+    and the state saved), and ended where they do not.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+
+
+def _watch(launcher: int) -> None:
+    while os.getppid() == launcher:
+        time.sleep(_LOOK_EVERY)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_TIME_TO_STOP)
+    os._exit(_ENDED)
 
 
 def tell(message: str, say: Callable[[], None]) -> None:

@@ -87,8 +87,7 @@ def disk_advice(run: Path, resume: str) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = isinstance(error, OSError) and error.errno in _DISK_ERRORS
-        if not full and not isinstance(error, SafetensorError):
+        if isinstance(error, OSError) and error.errno not in _DISK_ERRORS and error.filename is None:
             raise
         raise RunError(
             f"{run} cannot be written: {error}. What was saved before is whole; make room, then go on:\n  {resume}"

@@ -10,11 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
-from e1bind.errors import UserError
+from e1bind.errors import RunError, UserError
 
 
 def atomic_write(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary file beside `path`, sync it to disk and rename it: whole, or not there."""
+    if path.is_dir():
+        raise RunError(f"{path} is a folder where a file belongs; remove it, then give the same command again")
     temporary = _beside(path)
     try:
         write(temporary)

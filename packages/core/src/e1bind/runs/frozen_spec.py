@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from e1bind.errors import RunError
+from e1bind.errors import RunError, SpecError
 from e1bind.files.reading import digest, json_value, parsing, read_bytes
+from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import RunDir
+from e1bind.runs.schemas import Begun, read_sealed
 from e1bind.spec import RunSpec
 from e1bind.spec.loading import RawSpec
 from e1bind.spec.options import SpecString
@@ -63,9 +65,26 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
         raise RunError(_refusal(run, code))
     local = [_own_copy(run, Path(file)) for file in _local_plugins(run, table)]
     raw = RawSpec(str(run.resolved_spec), run.path.resolve(), table)
-    with parsing(run.resolved_spec):
-        return validate_spec(raw, local=local)
+    try:
+        with parsing(run.resolved_spec):
+            return validate_spec(raw, local=local)
+    except SpecError as error:
+        if checkpoint is None and _was_edited(run, table):
+            raise RunError(
+                f"{error}\n{run.resolved_spec} was changed after the run was begun: put it back from a copy, or start "
+                f"a new run with: e1bind train {run.spec_source}"
+            ) from error
+        raise
     raise AssertionError("unreachable")
+
+
+def _was_edited(run: RunDir, table: Mapping[str, Any]) -> bool:
+    """Whether the spec is another one than the run was begun with, as far as the run vouches for it."""
+    try:
+        begun = read_sealed(run.begun, Begun)
+    except (FileNotFoundError, RunError):
+        return False
+    return begun.sealed and begun.spec != spec_fingerprint(table)
 
 
 def brings_code(spec: RunSpec) -> bool:

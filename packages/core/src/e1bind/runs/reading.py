@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from e1bind.errors import RunError, UserError
-from e1bind.files.reading import digest, json_value, read_bytes
+from e1bind.files.reading import json_value, read_bytes
 from e1bind.log import log
 from e1bind.metrics.probability_maps import Calibration
 from e1bind.runs.continuing import read_begun
@@ -39,11 +40,6 @@ class StoredRun:
     begun: Begun
     resolved: Mapping[str, Any]
     summary: Summary
-
-    @property
-    def folds(self) -> range:
-        """Numbers of the folds, from 1."""
-        return range(1, max(row.fold for row in self.summary.folds) + 1)
 
     @property
     def checked(self) -> bool:
@@ -85,12 +81,12 @@ class StoredRun:
         known = self.begun.files.get(str(file.relative_to(self.files.path)))
         try:
             content = read_bytes(file)
-        except FileNotFoundError:
+        except (FileNotFoundError, RunError) as error:
             if self.begun.sealed:
-                log.warning("%s is missing and is left out", file)
+                log.warning("%s is left out: %s", file, "it is missing" if isinstance(error, OSError) else error)
             return None
-        if self.begun.sealed and digest(file) != known:
-            log.warning("%s was changed after the run was begun and is left out", file)
+        if self.begun.sealed and sha256(content).hexdigest() != known:
+            log.warning("%s is left out: it was changed after the run was begun", file)
             return None
         return content.decode("utf-8", errors="replace")
 
@@ -204,10 +200,12 @@ def open_run(path: Path, checkpoint: str | None = None, trusted: bool = False) -
     spec = frozen_spec(stored.files, checkpoint, trusted)
     if sorted(spec.training.ions) != sorted(stored.summary.ions):
         raise RunError(f"{stored.files.summary} is of other ions than {stored.files.resolved_spec}")
-    check_artefacts(stored.files, stored.summary, _records(stored))
     for number in range(1, spec.cv.folds + 1):
         fold = stored.files.fold(number)
-        fold_done(fold, [fold.adapter_weights, fold.adapter_config, fold.heads])
+        model = [fold.adapter_weights, fold.adapter_config, fold.heads]
+        fold_done(fold, model)
+        # The run vouches for its folds' records, and for the models of folds whose records are older than seals.
+        check_artefacts(stored.files, stored.summary, [fold.done, *model])
     return FinishedRun(
         stored=stored,
         spec=spec,
@@ -215,10 +213,6 @@ def open_run(path: Path, checkpoint: str | None = None, trusted: bool = False) -
         calibrations=stored.calibrations(),
         warnings=tuple(_warnings(stored, spec)),
     )
-
-
-def _records(stored: StoredRun) -> list[Path]:
-    return [stored.files.fold(number).done for number in stored.folds]
 
 
 def check_whole(run: RunDir, summary: Summary, folds: int) -> None:
