@@ -1,4 +1,4 @@
-"""Every file of a run damaged in every way: the right result, or one sentence that names the file and the way forward.
+"""Every file of a run damaged in every way: the right result, or a sentence that names file and way forward.
 
 All of it (CI takes a sample):
 E1BIND_ALL_FAULTS=1 uv run pytest -n 2 -m "slow or not slow" tests/core/runs/test_damage.py

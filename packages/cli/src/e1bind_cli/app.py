@@ -84,13 +84,26 @@ def run(arguments: list[str]) -> int:
         else:
             tell(str(error), partial(_say, str(error)))
         return EXIT_USER
+    except OSError as error:
+        if error.errno is None:
+            return _unexpected(error)
+        _say(f"{_file_of(error)}{error.strerror or error}")
+        return EXIT_USER
     except Exception as error:  # noqa: BLE001 - the last stop: told in full, exit code 1
-        err.print_exception()
-        err.print(
-            Text.assemble(("unexpected error: ", "bold red"), f"{type(error).__name__}: {error}"), soft_wrap=True
-        )
-        return EXIT_OTHER
+        return _unexpected(error)
     return 0
+
+
+def _unexpected(error: Exception) -> int:
+    err.print_exception()
+    err.print(Text.assemble(("unexpected error: ", "bold red"), f"{type(error).__name__}: {error}"), soft_wrap=True)
+    return EXIT_OTHER
+
+
+def _file_of(error: OSError) -> str:
+    """The file an error of the disk is about, and how much room that leaves for doubt."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return f"{' -> '.join(names)}: " if names else "a file or a connection failed: "
 
 
 def _say(message: str) -> None:

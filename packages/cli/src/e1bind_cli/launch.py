@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Sequence
 
 from e1bind_cli.console import err
+from e1bind_cli.ranks import LAUNCHER
 
 _SIGNALLED = 128
 
@@ -16,6 +18,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    os.environ[LAUNCHER] = str(os.getpid())
     own = ["-m", "e1bind_cli", *without_nproc(arguments)]
     try:
         run(parse_args(["--standalone", f"--nproc-per-node={processes}", *own]))

@@ -1,4 +1,4 @@
-"""Under torchrun: processes end with their launcher; what all of them stumble over is told once, with one exit code.
+"""Under torchrun: processes end with their launcher, and what all of them stumble over is told once.
 
 A wrong spec, a broken data file or a changed run is found by every process, a loss that is not finite by one. Each
 process leaves its message in the store that torchrun keeps for them; the first one speaks, and of the others those
@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+LAUNCHER = "E1BIND_LAUNCHER"
+"""Environment variable that names the process of `--nproc`, which may be gone before its first one looks for it."""
 _PATIENCE = timedelta(seconds=60)
 _LOOK_EVERY = 0.5
 _TIME_TO_STOP = 60.0
@@ -23,12 +25,13 @@ _ENDED = 143
 def end_with_launcher() -> None:
     """See to it that this process does not outlive the launcher that started it, if one did.
 
-    A launcher that was killed cannot end its processes, and before those have met they would wait for each other for
-    as long as `run.distributed_timeout_minutes` says. They are asked to stop as by SIGTERM (a step at hand is finished
+    A launcher that was killed cannot end its processes, and before those have met they would wait for each other as
+    long as `run.distributed_timeout_minutes` says. They are asked to stop as by SIGTERM (a step at hand is finished
     and the state saved), and ended where they do not.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+        launcher = int(os.environ.get(LAUNCHER, os.getppid()))
+        threading.Thread(target=_watch, args=(launcher,), daemon=True).start()
 
 
 def _watch(launcher: int) -> None:

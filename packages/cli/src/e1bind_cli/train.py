@@ -128,6 +128,7 @@ def log_to_terminal(main: bool) -> None:
             console=err, show_path=False, markup=False, log_time_format="%H:%M:%S"
         )
         handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.addFilter(lambda record: not getattr(record, "progress", False))  # the bar says it
     else:
         handler = logging.StreamHandler()
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))

@@ -16,7 +16,7 @@ from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
 from e1bind.engine.dataset import data_facts, make_folds, read_training_data
 from e1bind.engine.distributed import World, peer_advice, restarts, world
-from e1bind.engine.events import Listener
+from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import Pipeline, build_pipeline
@@ -112,7 +112,7 @@ class _CrossValidation:
     ) -> None:
         self.pipeline, self.records, self.plan = pipeline, records, plan
         self.world, self.draw = here, draw
-        self.listener = listener if here.is_main else Listener()
+        self.listener = Spoken(listener) if here.is_main else Listener()
 
     def check(self, run: RunDir, force: bool) -> None:
         """Hold the run against what it was begun with. Raises `RunError`."""

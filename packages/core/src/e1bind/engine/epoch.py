@@ -23,7 +23,7 @@ from e1bind.data.collate import ProteinBatch
 from e1bind.engine.averages import Averages, Sums
 from e1bind.engine.distributed import World
 from e1bind.engine.events import Listener
-from e1bind.engine.guards import check_finite, check_gradients, memory_advice
+from e1bind.engine.guards import OPTIMIZER_MEMORY, check_finite, check_gradients, memory_advice, memory_told
 from e1bind.engine.loader import Micro, TrainingBatches, batches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import learning_rate, set_learning_rate
@@ -124,7 +124,7 @@ class EpochTrainer:
                 index = start + place * self.world.size + self.world.rank
                 seed_torch(self.pipeline.spec.run.seed, "dropout", fold, epoch, index)
                 loss = self._backward(batch, weight, last=place == len(slots) - 1)
-                meter.count(slot.counts, batch.labelled, loss)
+                meter.count(slot.counts, batch.labelled, loss, start // per_step + 1)
             self._step(epoch - 1 + min(1.0, (start + per_step) / whole), group)
             # Alone there is nobody to agree with, so a signal during the step is seen at its end.
             stopping = stopping or (self.world.size == 1 and self.stop.signal is not None)
@@ -162,7 +162,8 @@ class EpochTrainer:
         set_learning_rate(self.optimizer, learning_rate(self.section, epochs_done))
         if self.section.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.section.grad_clip)
-        self.optimizer.step()
+        with memory_told("taking an optimizer step", OPTIMIZER_MEMORY):
+            self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
 
@@ -174,8 +175,8 @@ class _Meter:
         self.residues = 0
         self.started = time.perf_counter()
 
-    def count(self, counts: bool, residues: int, loss: float) -> None:
+    def count(self, counts: bool, residues: int, loss: float, step: int) -> None:
         self.done = min(self.done + self.ranks * counts, self.total)
         self.residues += residues * counts
         rate = self.residues * self.ranks / (time.perf_counter() - self.started)
-        self.listener.advance(self.done, {"loss": loss, "residues/s": rate})
+        self.listener.advance(self.done, {"step": step, "loss": loss, "residues/s": rate})

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from e1bind.log import PROGRESS, log
+
+EVERY_SECONDS = 30.0
+"""How often a long stage says where it is."""
 
 
 class Listener:
@@ -15,8 +21,62 @@ class Listener:
     def advance(self, done: int, figures: Mapping[str, float]) -> None:
         """`done` micro-batches of the stage are done; `figures` are worth showing (losses, residues per second)."""
 
+    def validate(self, done: int, total: int) -> None:
+        """`done` of the `total` batches of chains held out are scored."""
+
     def stage_done(self) -> None:
         """The stage is over."""
 
     def epoch_done(self, fold: int, epoch: int, rows: list[dict[str, Any]]) -> None:
         """An epoch was validated; `rows` are their figures."""
+
+
+class Spoken(Listener):
+    """Passes events on, and says every half minute in the log where a long stage is: a file has no bar."""
+
+    def __init__(self, inner: Listener, clock: Callable[[], float] = time.monotonic) -> None:
+        self.inner, self.clock = inner, clock
+        self.title, self.total = "", 0
+        self.began = self.spoke = clock()
+        self.first = 0
+
+    def stage(self, title: str, total: int) -> None:
+        self.title, self.total = title, total
+        self.began = self.spoke = self.clock()
+        self.first = -1
+        self.inner.stage(title, total)
+
+    def advance(self, done: int, figures: Mapping[str, float]) -> None:
+        self.inner.advance(done, figures)
+        # What a resumed epoch had done before says nothing of the rate.
+        self.first = done - 1 if self.first < 0 else self.first
+        if self._due():
+            shown = "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())
+            left = self._left(done - self.first, self.total - done)
+            log.info(
+                "%s: micro-batch %d of %d  %s  %s left", self.title, done, self.total, shown, left, extra=PROGRESS
+            )
+
+    def validate(self, done: int, total: int) -> None:
+        self.inner.validate(done, total)
+        if done == 1:
+            self.began = self.clock()
+        if self._due():
+            left = self._left(done, total - done)
+            log.info("%s, validation: batch %d of %d  %s left", self.title, done, total, left, extra=PROGRESS)
+
+    def stage_done(self) -> None:
+        self.inner.stage_done()
+
+    def epoch_done(self, fold: int, epoch: int, rows: list[dict[str, Any]]) -> None:
+        self.inner.epoch_done(fold, epoch, rows)
+
+    def _due(self) -> bool:
+        if self.clock() - self.spoke < EVERY_SECONDS:
+            return False
+        self.spoke = self.clock()
+        return True
+
+    def _left(self, done: int, rest: int) -> str:
+        seconds = round((self.clock() - self.began) / done * rest)
+        return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"

@@ -16,7 +16,7 @@ from e1bind.engine.averages import Sums
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch
 from e1bind.engine.events import Listener
-from e1bind.engine.guards import NonFinite, check_scores
+from e1bind.engine.guards import NonFinite, check_scores, memory_told
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.prototypes import make_prototype
@@ -51,7 +51,8 @@ class FoldTrainer:
         self.world, self.listener, self.stop = world, listener, stop
         self.section = pipeline.spec.training
         self.train, self.held_out = train, held_out
-        self.model = build_model(pipeline, self.fold).to(world.device)
+        with memory_told("loading the model", "use a smaller backbone, or dtype = 'bfloat16'"):
+            self.model = build_model(pipeline, self.fold).to(world.device)
         self.optimizer = build_optimizer(self.model, self.section)
         self.trainable = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
         self.states = StateFiles(folder.states)
@@ -228,8 +229,9 @@ class FoldTrainer:
             where = f"after step {self.step} of epoch {self.result.epochs + 1} of fold {self.fold}"
             self.stop.raise_if(self.stop.agreed(self.world), where)
 
-    def _stop_in_validation(self) -> None:
+    def _after_batch(self, done: int, total: int) -> None:
         """Validation of a large fold takes longer than torchrun or a cluster waits after SIGTERM."""
+        self.listener.validate(done, total)
         if self.stop.wanted(self.world):
             self.sums = self.trainer.sums()
             epoch = self.result.epochs + 1
@@ -280,7 +282,7 @@ class FoldTrainer:
         for ion in self.section.ions:
             chains = [r for r in self.held_out if ion in r.labels]
             scores[ion], means = evaluate(
-                self.pipeline, self.model, self.prototypes[ion], chains, ion, self.world, self._stop_in_validation
+                self.pipeline, self.model, self.prototypes[ion], chains, ion, self.world, self._after_batch
             )
             check_scores(scores[ion], f"fold {self.fold}, epoch {epoch}, {ion}")
             values, reasons = measure(self.pipeline, labelled(chains, scores[ion], ion))

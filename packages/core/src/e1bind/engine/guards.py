@@ -65,20 +65,54 @@ def _first_bad_residue(scores_R: Tensor, batch: ProteinBatch) -> str:
     return f" (first at {batch.ids[protein]}, residue {residue - first + 1} of what was seen of it)"
 
 
+TRAINING_MEMORY = (
+    "lower views num_variants, training.batch_size (raise accum_steps to keep the global batch), "
+    "training.max_tokens, training.max_residues or msa.train.max_token_length, or turn on the backbone's "
+    "activation checkpointing"
+)
+VALIDATION_MEMORY = (
+    "lower training.batch_size (a batch of validation holds batch_size x num_variants windows; raise accum_steps "
+    "to keep the global batch), training.max_residues or msa.validation.max_token_length"
+)
+OPTIMIZER_MEMORY = (
+    "gradients and the optimizer's state need room: lower lora.r, name fewer lora.targets, or turn "
+    "lora.train_mlm_head off"
+)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory, on a GPU or a CPU, for torch or for numpy."""
+    # torch.OutOfMemoryError is a RuntimeError; the CPU's allocator raises a plain one.
+    plain = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return plain or isinstance(error, torch.OutOfMemoryError | MemoryError)
+
+
 @contextmanager
-def memory_advice(batch: ProteinBatch) -> Iterator[None]:
+def memory_told(doing: str, advice: str) -> Iterator[None]:
     """Turn an out-of-memory error into a `RunError` that says what to lower."""
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; the CPU's allocator raises a plain one
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
             raise
-        raise RunError(
-            f"out of memory at {batch.ion}, {', '.join(batch.ids)} ({batch.tokens.tokens:,} tokens): lower "
-            "views num_variants, training.batch_size (raise accum_steps to keep the global batch), "
-            "training.max_tokens, training.max_residues or msa.train.max_token_length, or turn on "
-            f"the backbone's activation checkpointing. {str(error).splitlines()[0]}"
-        ) from error
+        raise _told(error, doing, advice) from error
+
+
+@contextmanager
+def memory_advice(batch: ProteinBatch, advice: str = TRAINING_MEMORY) -> Iterator[None]:
+    """`memory_told` of a batch."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        chains = f"{', '.join(batch.ids[:8])}{', ...' if len(batch.ids) > 8 else ''}"
+        raise _told(error, f"at {batch.ion}, {chains} ({batch.tokens.tokens:,} tokens)", advice) from error
+
+
+def _told(error: Exception, doing: str, advice: str) -> RunError:
+    reason = (str(error) or "no memory").splitlines()[0]
+    return RunError(f"out of memory {doing}: {advice}. {reason}")
 
 
 @contextmanager

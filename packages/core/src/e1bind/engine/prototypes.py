@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from e1bind.engine.distributed import World
+from e1bind.engine.guards import VALIDATION_MEMORY, memory_advice
 from e1bind.errors import RunError
 from e1bind.scoring import Prototype
 from e1bind.spec.sections import PrototypesSection
@@ -68,7 +69,8 @@ def _embeddings(
     labels = [torch.empty(0, dtype=torch.long, device=device)]
     proteins = 0
     for batch in batches:
-        raw.append(embed(batch))
+        with memory_advice(batch, VALIDATION_MEMORY):
+            raw.append(embed(batch))
         labels.append(batch.labels_R)
         proteins += len(set(batch.ids))
     return torch.cat(raw), torch.cat(labels), proteins

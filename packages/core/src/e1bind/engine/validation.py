@@ -14,6 +14,7 @@ from e1bind.data.collate import ProteinBatch
 from e1bind.data.windows import cut_windows, merge_windows
 from e1bind.engine.averages import Averages
 from e1bind.engine.distributed import World
+from e1bind.engine.guards import VALIDATION_MEMORY, memory_advice
 from e1bind.engine.loader import EvaluationBatches, Micro, batches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.pipeline import Pipeline
@@ -29,24 +30,28 @@ def evaluate(
     records: Sequence[ResidueRecord],
     ion: str,
     world: World,
-    on_batch: Callable[[], None] = lambda: None,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[Scores, dict[str, float]]:
     """Scores of all `records` (on every rank), and mean losses and logs over their labelled residues.
 
-    `on_batch` is called equally often on every rank, so that it may speak to the others.
+    `on_batch` is called equally often on every rank, so that it may speak to the others: with the batches that are
+    done, and all of this rank.
     """
     model.eval()
     groups = window_batches(pipeline, records)
     mine = world.share(groups)
     averages = Averages()
     scored: list[Scored] = []
+    done = 0
     for pieces, batch in zip(mine, load(pipeline, ion, mine), strict=True):
-        output = model(batch.to(world.device), prototype)
-        averages.add_step(output, batch.labelled)
-        scored += _by_piece(pieces, output.scores_R)
-        on_batch()
+        with memory_advice(batch, VALIDATION_MEMORY):
+            output = model(batch.to(world.device), prototype)
+            averages.add_step(output, batch.labelled)
+            scored += _by_piece(pieces, output.scores_R)
+        done += 1
+        on_batch(done, len(mine))
     if len(mine) < -(-len(groups) // world.size):
-        on_batch()
+        on_batch(done, len(mine))
     parts = [piece for rank in world.gather(scored) for piece in rank]
     return _merged(records, parts), averages.means(world)
 

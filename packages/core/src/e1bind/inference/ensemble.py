@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from e1bind.contracts import UNKNOWN, TokenBatch
 from e1bind.data.collate import ProteinBatch
+from e1bind.engine.guards import memory_told
 from e1bind.engine.model import ContrastiveModel, unit
 from e1bind.engine.pipeline import Pipeline, add_lora, build_pipeline, build_projector
 from e1bind.errors import RunError, UserError
@@ -23,6 +24,11 @@ from e1bind.runs.adapters import Heads, load_adapter, load_heads
 from e1bind.runs.fingerprints import fingerprint
 from e1bind.runs.reading import FinishedRun
 from e1bind.scoring import Prototype, prototype_scores
+
+PREDICTION_MEMORY = (
+    "lower --max-tokens; a single window with its context is one batch at least (msa.validation.max_token_length, "
+    "training.max_residues and the backbone's limit bound it)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +47,8 @@ class Ensemble:
         self.run, self.device = run, device
         self.pipeline: Pipeline = build_pipeline(run.spec)
         heads = [load_heads(run.files.fold(fold)) for fold in run.folds]
-        network = self.pipeline.backbone.load_model()
+        with memory_told("loading the model", "use --device cpu, or a machine with more of it"):
+            network = self.pipeline.backbone.load_model().to(device)
         weights = fingerprint(network)
         for found, fold in zip(heads, run.folds, strict=True):
             self._check(found, fold, weights)
@@ -69,7 +76,10 @@ class Ensemble:
         return found
 
     def _scores(self, member: _Member, tokens: TokenBatch) -> dict[str, NDArray[np.float32]]:
-        tokens = tokens.to(self.device)
+        with memory_told(f"at a batch of {tokens.tokens:,} tokens", PREDICTION_MEMORY):
+            return self._scored(member, tokens.to(self.device))
+
+    def _scored(self, member: _Member, tokens: TokenBatch) -> dict[str, NDArray[np.float32]]:
         unknown_R = torch.full_like(tokens.target_R, UNKNOWN)
         batch = ProteinBatch("", (), tokens, labels_R=unknown_R, protein_R=unknown_R)
         _, raw_RVP = self.model.embed(batch)

@@ -71,8 +71,8 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
     except SpecError as error:
         if checkpoint is None and _was_edited(run, table):
             raise RunError(
-                f"{error}\n{run.resolved_spec} was changed after the run was begun: put it back from a copy, or start "
-                f"a new run with: e1bind train {run.spec_source}"
+                f"{error}\n{run.resolved_spec} was changed after the run was begun: put it back from a copy, or "
+                f"start a new run with: e1bind train {run.spec_source}"
             ) from error
         raise
     raise AssertionError("unreachable")
