@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice, attend_slices
-from e1bind_backbones.e1.flex import BLOCK, BlockTables
+from e1bind_backbones.e1.blocks import BLOCK, BlockTables
+from e1bind_backbones.e1.flex import block_mask
 from e1bind_backbones.e1.layout import RowLayout
 
 LENGTHS = (180, 240, 300, 220, 350, 270, 190, 292)
@@ -98,9 +99,9 @@ def block_tables(repeats: int, tokens: int) -> dict[str, float]:
     """Milliseconds to make the mask of a global layer in advance, on the CPU."""
     length = 250
     layout = RowLayout.build(sequence_ids((length,) * (tokens // length) + (tokens % length,)))
-    mine = BlockTables.build(layout, True).block_mask()
+    mine = block_mask(BlockTables.build(layout, True))
     variants = {
-        "closed form": lambda: BlockTables.build(layout, True).block_mask(),
+        "closed form": lambda: block_mask(BlockTables.build(layout, True)),
         "create_block_mask": lambda: create_block_mask(
             mine.mask_mod, 1, 1, tokens, tokens, device="cpu", BLOCK_SIZE=BLOCK
         ),

@@ -106,3 +106,63 @@ def test_files_stay_readable() -> None:
     for package in SOURCES:
         for path, _ in modules(package):
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 330, f"{path} holds more than one idea"
+
+
+RUN_FILES = r"""
+    spec\.toml | overrides\.txt | spec\.resolved | plugins\.json | environment\.json | data\.json | training\.log
+    | metrics\.jsonl? | metrics\.csv | summary\.(json|csv) | oof_preds | global_thresholds | calibration\.yaml
+    | report\.html$ | fold\.json | fold_(?!mean|sd) | best_e1 | adapter_model | adapter_config | nonfinite | evaluation_
+    | per_protein\.csv | predictions\.csv | ^last$ | ^plots$ | ^\.lock$
+"""
+
+
+@pytest.mark.parametrize("room", ["engine", "inference", "report", "workflow.py"])
+def test_only_the_room_of_runs_knows_what_the_files_of_a_run_are_called(room: str) -> None:
+    place = SOURCES["e1bind"] / room
+    for path in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found = re.search(RUN_FILES, node.value, re.VERBOSE)
+                assert not found, f"{path}:{node.lineno} names a file of a run: {node.value!r}"
+
+
+def edges(rooms: dict[str, str], package: str) -> set[tuple[str, str]]:
+    """Imports between the rooms of a package."""
+    found = set()
+    for path, own in modules(package):
+        ours = rooms.get(own.split(".")[1]) if "." in own else None
+        for name in imported(path):
+            parts = name.split(".")
+            theirs = rooms.get(parts[1]) if parts[0] == package and len(parts) > 1 else None
+            if ours and theirs and ours != theirs:
+                found.add((ours, theirs))
+    return found
+
+
+def test_the_map_in_contributing_equals_the_imports() -> None:
+    """Every line `room -> rooms` of the map is what the room imports, no more and no less."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.split("```text map\n")[1].split("```")[0]
+    drawn = {}
+    for line in block.splitlines():
+        room, _, below = line.partition("->")
+        drawn[room.split()[0]] = {name.strip() for name in below.split(",") if name.strip() not in ("", "-")}
+    names = {room for floor_ in FLOORS for room in floor_}
+    assert set(drawn) == names
+    real: dict[str, set[str]] = {name: set() for name in names}
+    for ours, theirs in edges({name: name for name in names}, "e1bind"):
+        real[ours].add(theirs)
+    assert drawn == real
+
+
+def test_no_two_files_import_each_other() -> None:
+    for package in SOURCES:
+        files = {own: path for path, own in modules(package)}
+        known = {own: {_module(name, files) for name in imported(path)} for own, path in files.items()}
+        circles = {(a, b) for a, names in known.items() for b in names if a < b and a in known.get(b, ())}
+        assert not circles, circles
+
+
+def _module(name: str, files: dict[str, Path]) -> str:
+    """The file that `from package.module import name` takes `name` from."""
+    return name if name in files else name.rpartition(".")[0]

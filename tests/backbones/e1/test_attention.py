@@ -11,7 +11,8 @@ from torch.nn.attention.flex_attention import create_block_mask
 from e1bind.errors import UserError
 from e1bind_backbones.e1 import cpu_slices, encode_rows
 from e1bind_backbones.e1.attention import AttentionChoice, attend_slices, dense_masks
-from e1bind_backbones.e1.flex import BlockTables
+from e1bind_backbones.e1.blocks import BlockTables
+from e1bind_backbones.e1.flex import block_mask
 from e1bind_backbones.e1.layout import Job, RowLayout
 
 
@@ -76,7 +77,7 @@ def test_slices_give_the_masked_softmax_and_its_gradients(batch, kind, run):
 def test_block_tables_have_the_coverage_of_create_block_mask(batch, with_prefix):
     layout = RowLayout.build(*batch)
     tables = BlockTables.build(layout, with_prefix)
-    mine = tables.block_mask()
+    mine = block_mask(tables)
     theirs = create_block_mask(mine.mask_mod, 1, 1, layout.tokens, layout.tokens, device="cpu")
     names = ["kv_num_blocks", "full_kv_num_blocks", "q_num_blocks", "full_q_num_blocks"]
     assert all(torch.equal(getattr(mine, name), getattr(theirs, name)) for name in names)
@@ -95,7 +96,7 @@ def test_the_mask_of_block_tables_is_the_dense_mask(batch):
         dense = dense_masks(*batch)[with_prefix][:, 0]
         packed = dense[row[:, None], column[:, None], column[None]] & (row[:, None] == row[None])
         n = torch.arange(layout.tokens)
-        sees = BlockTables.build(layout, with_prefix).block_mask().mask_mod
+        sees = block_mask(BlockTables.build(layout, with_prefix)).mask_mod
         assert torch.equal(sees(None, None, n[:, None], n[None]), packed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError
 from e1bind.inference.structure import align, read_structure
-from e1bind.inference.structure_copies import NOT_SCORED, write_coloured, write_scripts
+from e1bind.inference.structure_copies import NOT_SCORED, write_coloured
+from e1bind.inference.viewer_scripts import write_scripts
 
 RNG = np.random.default_rng(1)
 SEQUENCE = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))
@@ -180,3 +182,18 @@ def test_scripts_name_the_copy_and_the_called_residues(tmp_path):
     assert "show /A:-3,45A/B:7 atoms" in chimerax.read_text()
     assert r"(chain A and resi \-3+45A) or (chain B and resi 7)" in pymol.read_text()
     assert 'load "m_ZN.cif"' in pymol.read_text()
+
+
+def test_no_name_in_a_structure_becomes_a_command_of_a_script(tmp_path):
+    """A chain, an ion or a run called like a command stays in a comment, or is left out."""
+    evil = ["A\nshell rm -rf x", "A; shell rm", "A or all", "A\u2028quit", "A\x1b[2J"]
+    calls = [(chain, "7", "HIS") for chain in evil] + [("B", "8", "HIS"), ("B", "9\nquit", "HIS")]
+    for script in write_scripts(tmp_path / "x_ZN.pdb", calls, "ZN\nshell rm binding by run\rquit"):
+        lines = script.read_text().splitlines()
+        assert not [line for line in lines if re.match(r"\s*(shell|quit|rm)", line)]
+        commands = "\n".join(line for line in lines if not line.startswith("#"))
+        for word in ("shell", "rm", "or all", "quit", "\x1b"):
+            assert word not in commands
+        assert "B" in commands
+        assert "\x1b" not in script.read_text()
+        assert sum(line.startswith("# chain") for line in lines) == 6

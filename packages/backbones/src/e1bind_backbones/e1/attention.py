@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from e1bind_backbones.e1 import cpu_slices
+from e1bind_backbones.e1.blocks import BlockTables
 from e1bind_backbones.e1.layout import Job, RowLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -130,10 +131,10 @@ def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
 
 
 def _attend_flex(layout: RowLayout, with_prefix: bool, choice: AttentionChoice, device: torch.device) -> Attend:
-    from e1bind_backbones.e1.flex import BlockTables, flex_attend  # slow to import, and seldom used
+    from e1bind_backbones.e1.flex import block_mask, flex_attend  # slow to import, and seldom used
 
     tables = layout.blocks[with_prefix] if layout.blocks else BlockTables.build(layout, with_prefix).to(device)
-    return flex_attend(tables.block_mask(), choice.compile_flex)
+    return flex_attend(block_mask(tables), choice.compile_flex)
 
 
 def takes_varlen(q: Tensor) -> bool:

@@ -14,17 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from e1bind_backbones.e1.flex import BlockTables
-
-Ints = NDArray[np.int64]
+from e1bind_backbones.e1.blocks import BlockTables, Ints
 
 
 @dataclass(frozen=True)
@@ -106,8 +102,6 @@ class RowLayout:
 
     def with_blocks(self) -> RowLayout:
         """The same layout with FlexAttention's tables."""
-        from e1bind_backbones.e1.flex import BlockTables  # FlexAttention is slow to import, and seldom used
-
         return replace(self, blocks=(BlockTables.build(self, False), BlockTables.build(self, True)))
 
     @property

@@ -1,6 +1,6 @@
 """What goes wrong in this kind of training, told from the logged numbers: one sentence each, with the number.
 
-A pure function over the rows of `metrics.jsonl` (and, for the prototypes, over the folds of `summary.json`).
+A pure function over the rows that folds log (and, for the prototypes, over the folds of the run's summary).
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ _Check = Callable[[_History], tuple[float, str] | None]
 def diagnose(rows: Iterable[Row], folds: Sequence[Row] = ()) -> list[str]:
     """Warnings, the worst fold of each ion named and the others counted; empty where nothing stands out.
 
-    `rows` are those of `metrics.jsonl` (NaN or None where a number is undefined), `folds` the rows of
-    `summary.json`'s "folds", looked at for `prototype_positives`.
+    `rows` are those that folds log (NaN or None where a number is undefined), `folds` those of the summary, looked
+    at for `prototype_positives`.
     """
     histories = _histories(rows)
     messages = []
@@ -107,7 +107,7 @@ def _non_finite(history: _History) -> tuple[float, str] | None:
     what = (
         "lower training.learning_rate, or look for damaged input"
         if key.startswith("loss")
-        else "the reason stands in training.log"
+        else "the reason stands in the run's log"
     )
     return len(bad), f"{key} ({split}) is {shown} in epoch {epoch}{more}; {what}"
 

@@ -85,7 +85,7 @@ class FoldTrainer:
         if not self.result.best_epoch:
             raise RunError(
                 f"fold {self.fold}: {self._monitor} was never a number, so there is no best epoch; "
-                "see the reasons in training.log, or monitor another metric"
+                "see the reasons in the run's log, or monitor another metric"
             )
         self.result.prototype_positives = {ion: p.positives for ion, p in self.prototypes.items()}
         self.result.spec = training_fingerprint(self.pipeline.spec.resolved())

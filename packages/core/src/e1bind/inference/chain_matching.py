@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError, UserError
+from e1bind.files.text import file_part
 from e1bind.inference.structure import Match, ResidueKey, Structure, align, best_identity
-from e1bind.inference.structure_copies import write_coloured, write_scripts
+from e1bind.inference.structure_copies import write_coloured
 from e1bind.inference.tables import STDOUT, IonColumns
+from e1bind.inference.viewer_scripts import write_scripts
 from e1bind.runs.reading import FinishedRun
 
 
@@ -54,7 +55,7 @@ class Painter:
         files: list[Path] = []
         for ion in next(iter(self.columns.values()), {}):
             values, calls = self._values(ion)
-            copy = folder / f"{stem}_{re.sub(r'[^A-Za-z0-9._-]+', '-', ion)}.{self.structure.kind}"
+            copy = folder / f"{file_part(stem)}_{file_part(ion)}.{self.structure.kind}"
             if copy.resolve() == self.structure.path.resolve():
                 raise UserError(f"{copy} is the structure itself; write the results to another folder with -o")
             write_coloured(self.structure, copy, values)

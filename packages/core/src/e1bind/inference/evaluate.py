@@ -83,7 +83,7 @@ class Evaluation:
 
 
 def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> Evaluation:
-    """Score and measure; `evaluation_tables` writes the tables. Raises `UserError`."""
+    """Score and measure; Raises `UserError`."""
     run = open_run(run_dir, options.checkpoint, options.trust_run_code).with_thresholds(options.thresholds)
     ions = _ions_of(run, options)
     reader = _reader(run, options)

@@ -1,6 +1,6 @@
 """Figures of the training: losses, the monitored metric, and where residues stand to their prototype.
 
-All take the rows of `metrics.jsonl`: `{"fold", "epoch", "ion", "split": "train" | "valid", <scalars>}`. Where rows
+All take the rows that folds log: `{"fold", "epoch", "ion", "split": "train" | "valid", <scalars>}`. Where rows
 of several folds or ions share an axis, each is a thin line and their mean is a bold one.
 """
 
