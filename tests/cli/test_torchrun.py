@@ -9,6 +9,7 @@ import io
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -221,3 +222,49 @@ def test_another_number_of_processes_is_refused_unless_steps_keep_their_size(
     with np.load(run.oof) as one, np.load(io.BytesIO(undisturbed["oof_preds.npz"])) as two:
         assert np.array_equal(one["protein"], two["protein"])
         assert np.abs(one["probability"] - two["probability"]).max() < 1e-5
+
+
+def gone(pids: Sequence[int], seconds: float) -> bool:
+    """Whether none of the processes is there any more after at most so many seconds."""
+    end = time.monotonic() + seconds
+    while any(Path(f"/proc/{pid}/cmdline").exists() and _alive(pid) for pid in pids):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_processes_end_with_their_launcher_before_and_after_they_have_met(folder: Path) -> None:
+    launcher = start(folder, *E1BIND, *TRAIN[2:], "--nproc", "2")
+    pids = descendants_called(launcher.pid)
+    os.kill(pids[1], signal.SIGSTOP)  # so that the first waits for it
+    time.sleep(12)
+    launcher.kill()
+    launcher.wait()
+    assert gone(pids[:1], 20)
+    os.kill(pids[1], signal.SIGCONT)
+    assert gone(pids[1:], 20)
+    launcher = start(folder, *E1BIND, *TRAIN[2:-1], "second", "--nproc", "2")
+    pids = descendants_called(launcher.pid)
+    wait_for(folder / "results" / "second" / "training.log", "fold 1 epoch 2")
+    launcher.kill()
+    launcher.wait()
+    assert gone(pids, 30)
+    said = (folder / "results" / "second" / "training.log").read_text()
+    assert "stopped by SIGTERM" in said
+
+
+def descendants_called(launcher: int) -> list[int]:
+    """The two training processes, once they are there."""
+    end = time.monotonic() + 120
+    while len(pids := ranks(launcher)) < 2:
+        assert time.monotonic() < end, "the launcher started no processes"
+        time.sleep(0.05)
+    return pids
