@@ -1,0 +1,178 @@
+"""The table of docs/security.md against what the commands really execute and write."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from fnmatch import fnmatch
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from plugin_packages import environment
+from seals import reseal, rewrite
+from small_runs import SPEC
+
+from e1bind.runs.fingerprints import spec_fingerprint
+from e1bind_cli.app import run as e1bind
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
+WATCH = """
+import json, os, sys
+wrote = set()
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes)):
+        path, mode, flags = arguments
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            wrote.add(os.path.abspath(os.fsdecode(path)))
+    elif event == "os.rename":
+        wrote.add(os.path.abspath(os.fsdecode(arguments[1])))
+sys.addaudithook(watch)
+from e1bind_cli.app import run
+code = run(json.loads(sys.argv[1]))
+found = sorted(p for p in wrote if not p.startswith(("/dev/", "/proc/")) and ".tmp" not in p)
+print("\\nWATCHED", json.dumps([code, found]))
+"""
+PLUGIN = 'from pathlib import Path\nPath(__file__).with_name("executed").write_text("x")\nE1BIND_API = 1\n'
+PDB = "".join(
+    f"ATOM  {i + 1:5}  CA  {name} A{i + 1:4}    {3.8 * i:8.3f}{0:8.3f}{0:8.3f}  1.00 20.00           C  \n"
+    for i, name in enumerate(["MET", "LYS", "VAL", "HIS", "CYS", "ASP", "GLU", "ALA", "CYS", "GLY", "HIS", "LYS"])
+)
+
+
+def table() -> dict[str, list[str]]:
+    """The cells behind each command; a row of several commands stands for each of them."""
+    rows = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split(" | ")]
+        if line.startswith("| `"):
+            for command in re.findall(r"`([^`]+)`", cells[0]):
+                rows[command] = cells[1:]
+    return rows
+
+
+TABLE = table()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """A folder with a spec that names a local plugin, and a trained run; the plugin's mark is taken away."""
+    folder = tmp_path_factory.mktemp("security")
+    text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 1")
+    text = text.replace("[cv]", '[msa]\ncache_dir = "cache"\n[cv]')
+    (folder / "spec.toml").write_text(text)
+    assert e1bind(["train", str(folder / "spec.toml"), "--run-id", "run"]) == 0
+    (folder / "plugin_of_a_spec.py").write_text(PLUGIN)
+    (folder / "with_plugin.toml").write_text(text + '\n[plugins]\nlocal = ["plugin_of_a_spec.py"]\n')
+    (folder / "new.fasta").write_text(">new\nMKVHCDEACGHK\n000110010110\n")
+    (folder / "model.pdb").write_text(PDB + "END\n")
+    return folder
+
+
+def arguments(command: str, base: Path) -> list[str]:
+    run = str(base / "results" / "run")
+    return {
+        "validate": ["validate", "with_plugin.toml"],
+        "show": ["show", "with_plugin.toml"],
+        "train SPEC": ["train", "with_plugin.toml", "--run-id", "second"],
+        "train --resume RUN": ["train", "--resume", run],
+        "collect RUN": ["collect", run],
+        "predict RUN": ["predict", run, "new.fasta", "--structure", "model.pdb", "-o", "out/table.csv"],
+        "evaluate RUN": ["evaluate", run, "--data", "new.fasta", "--resamples", "20"],
+        "report RUN": ["report", run],
+        "compare RUN RUN": ["compare", run, str(base / "other")],
+        "list-plugins": ["list-plugins"],
+        "describe": ["describe", "loss.nt-xent"],
+        "schema": ["schema", "-o", "out/schema.json"],
+        "init": ["init", "out/spec.toml"],
+    }[command]
+
+
+def watched(base: Path, words: list[str]) -> tuple[int, list[str], str]:
+    """Exit code, files written (relative to `base`), and what was said."""
+    home = base / "home"
+    home.mkdir(exist_ok=True)
+    env = environment(env={"OMP_NUM_THREADS": "1", "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"})
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, json.dumps(words)],
+        cwd=base,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    found = re.search(r"^WATCHED (.*)$", done.stdout, re.M)
+    assert found, done.stderr
+    code, files = json.loads(found[1])
+    inside = [os.path.relpath(file, base) for file in files]
+    return code, [f for f in inside if not f.startswith("home/")], done.stderr
+
+
+def patterns(cell: str) -> list[str]:
+    """Patterns of a cell as paths in `base`."""
+    names = {"OUTPUT/RUN/": "results/second/", "RUN/": "results/run/", "CACHE/": "cache/", "DIR/": "*/"}
+    found = []
+    for pattern in re.findall(r"`([^`]+)`", cell):
+        for name, path in names.items():
+            if pattern.startswith(name):
+                pattern = path + pattern.removeprefix(name)
+                break
+        found.append("out/*" if pattern == "FILE" else pattern)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", TABLE)
+def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, command: str) -> None:
+    if command == "compare RUN RUN" and not (base / "other").exists():
+        import shutil
+
+        shutil.copytree(base / "results" / "run", base / "other")
+    (base / "executed").unlink(missing_ok=True)
+    code, files, said = watched(base, arguments(command, base))
+    assert code == 0, said
+    allowed = [*patterns(TABLE[command][2]), "executed"]
+    files = [file for file in files if not (base / file).is_dir()]
+    strange = [file for file in files if not any(fnmatch(file, pattern) for pattern in allowed)]
+    assert not strange, strange
+    unused = [p for p in allowed[:-1] if not any(fnmatch(file, p) for file in files)]
+    # Alignments, calibration, and the other of two formats are not part of this run.
+    assert all(re.search(r"cache|calibration|\.cif|out/\*|metrics\.jsonl", p) for p in unused), unused
+    assert (base / "executed").exists() == ("spec's `plugins.local`" in TABLE[command][0])
+
+
+def test_every_command_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert e1bind(["--help"]) == 0
+    commands = set(re.findall(r"^│ ([a-z][a-z-]+)  ", capsys.readouterr().out, re.M))
+    assert len(commands) > 8
+    assert commands == {command.split()[0] for command in TABLE}
+
+
+@pytest.mark.parametrize("command", [c for c in TABLE if "RUN" in c and "SPEC" not in c])
+def test_a_run_s_code_is_executed_with_the_option_of_the_table_alone(base, tmp_path, capsys, command):
+    import shutil
+
+    copy = Path(shutil.copytree(base, tmp_path / "copy"))
+    run = copy / "results" / "run"
+    plugin = copy / f"stranger_{abs(hash(command)) % 10**8}.py"
+    plugin.write_text(PLUGIN)
+    resolved = run / "spec.resolved.json"
+    rewrite(resolved, lambda spec: spec["plugins"].update(local=[str(plugin)]))
+    spec = spec_fingerprint(json.loads(resolved.read_text()))
+    reseal(run / "data.json", lambda record: record.update(spec=spec))
+    digest = sha256((run / "data.json").read_bytes()).hexdigest()
+    reseal(run / "summary.json", lambda record: record["files"].update({"data.json": digest}))
+    shutil.copytree(run, copy / "other", dirs_exist_ok=True)
+    words = [str(copy / w) if (copy / w).exists() else w for w in arguments(command, copy)]
+    if command == "compare RUN RUN":
+        words += ["-o", str(copy / "c")]
+    words = [str(copy / "out/table.csv") if w == "out/table.csv" else w for w in words]
+    trusts = "--trust-run-code" in TABLE[command][0]
+    assert e1bind(words) == (2 if trusts else 0), capsys.readouterr().err
+    assert ("SHA-256" in capsys.readouterr().err) == trusts
+    assert not (copy / "executed").exists()
+    assert e1bind([words[0], "--help"]) == 0
+    assert ("--trust-run-code" in capsys.readouterr().out) == trusts
