@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from e1bind.errors import Problem, SpecError, UserError
+from e1bind.plugins.characters import control_character
 from e1bind.spec.options import SpecString
 from e1bind.spec.sections import SINGLE_CHOICE
 
@@ -41,11 +42,11 @@ def load_raw(path: Path, overrides: Sequence[str] = ()) -> RawSpec:
             origins |= _leaves(value, keys, f"--set {'.'.join(keys)}")
     if problems:
         raise SpecError("the command line", problems)
-    return RawSpec(path.name, path.resolve().parent, table, origins, tuple(overrides))
+    return RawSpec(path.name, _resolved(path).parent, table, origins, tuple(overrides))
 
 
 def _load_file(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    resolved = path.resolve()
+    resolved = _resolved(path)
     if resolved in chain:
         raise UserError(
             f"{path}: `extends` goes round in a circle: {' -> '.join(p.name for p in (*chain, resolved))}"
@@ -62,6 +63,17 @@ def _load_file(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], dic
         _merge(table, origins, parent_table, parent_origins)
     _merge(table, origins, own, _leaves(own, (), path.name))
     return table, origins
+
+
+def _resolved(path: Path) -> Path:
+    if strange := control_character(str(path)):
+        raise UserError(
+            f"{str(path)!a} cannot be the path of a spec file: it holds the control character {strange}"
+        )
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # an over-long name, or links that go round
+        raise UserError(f"{str(path)[:200]} cannot be read: {error}") from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
