@@ -73,7 +73,11 @@ class Fasta3Reader:
         if template is None:
             raise DataError(f"no {split} data: set data.fasta3.{split} in the spec")
         path = Path(str(template).replace("{ion}", ion))
-        if not path.exists():
+        try:
+            exists = path.exists()
+        except OSError as error:  # the ion's name can make the file's too long
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        if not exists:
             raise DataError(_missing_file(template, path, ion, split))
         return path
 
