@@ -67,3 +67,11 @@ def test_broken_file_names_file_and_line(tmp_path: Path, content: str, words: st
 def test_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.tsv: there is no such file"):
         read_clusters(tmp_path / "none.tsv", ["a"])
+
+
+@pytest.mark.parametrize("line", ["b\0\tc2", "b\tc\x1b[2J", "b\tc\u202e"])
+def test_control_characters_are_told_with_their_line(tmp_path: Path, line: str) -> None:
+    with pytest.raises(DataError, match=r"line 2: a chain id or cluster holds the control character") as caught:
+        read_clusters(write(tmp_path, f"a\tc1\n{line}\nz\n"), ["a", "b"])
+    assert "line 3: expected two columns" in str(caught.value)
+    assert str(caught.value).replace("\n", "").isprintable()

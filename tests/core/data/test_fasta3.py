@@ -91,6 +91,33 @@ def test_bad_record_names_file_line_and_remedy(tmp_path: Path, content: str, lin
     assert words in message
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a\0", r"a\x00: the id holds the control character '\x00' (character 2)"),
+        ("\0a", r"'\x00' (character 1)"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb: the id holds the control character '\x1b'"),
+        ("a\x7f", r"'\x7f'"),
+        ("a\u202eb", r"'\u202e'"),
+        ("A" * 1001, "has 1001 characters, at most 1000 are allowed"),
+    ],
+)
+def test_an_id_that_cannot_be_kept_is_told_with_its_line_and_all_other_problems(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    message = failure(write(tmp_path, f">fine\nMKVC\n000\n>{name} words\nMKVC\n0001\n>last\nMK*C\n0001\n"))
+    assert "has 3 problems" in message
+    assert any(line.startswith("  line 4: ") and shown in line for line in message.splitlines())
+    assert message.replace("\n", "").isprintable()
+    assert len(message) < 600
+
+
+def test_control_characters_in_a_description_and_long_ids_do_no_harm(tmp_path: Path) -> None:
+    long = "A" * 1000
+    records = read_fasta3(write(tmp_path, f">{long} a\0\x1b[2J\nMKVC\n0001\n>é·µ\nMKVC\n0001\n"), "ZN")
+    assert [record.id for record in records] == [long, "é·µ"]
+
+
 @pytest.mark.parametrize("content", ["", "\n\n \n", gzip.compress(b"", mtime=0)])
 def test_empty_file_is_refused(tmp_path: Path, content: str | bytes) -> None:
     assert "is empty" in failure(write(tmp_path, content))

@@ -204,3 +204,9 @@ def test_shared_examples_are_read_whole(shared: Path) -> None:
         np.testing.assert_array_equal(alignment.columns, read_a3m(path).columns)
     with pytest.raises(DataError, match="is not the chain"):
         read_a3m(folder / "5ahw_A.a3m", zinc["1xcr_A"])
+
+
+def test_control_characters_in_headers_do_no_harm() -> None:
+    """Rows are told apart by their place; their names are never shown nor kept."""
+    alignment = parse_a3m(b">q\x1b[2J\x07\nMKV\n>\xff\xfe\x7f\nMK-\n", Path("a.a3m"))
+    assert alignment.columns.shape == (2, 3)

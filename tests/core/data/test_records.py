@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -33,3 +35,17 @@ def test_one_id_with_two_sequences_is_refused_and_all_are_told() -> None:
 def test_one_ion_labelled_twice_is_refused() -> None:
     with pytest.raises(DataError, match="labelled twice for ZN"):
         merge_ions({"ZN": [record("a", "MK", "ZN", "01"), record("a", "MK", "ZN", "00")]})
+
+
+def test_ids_that_cannot_be_kept_are_refused_whichever_reader_gives_them() -> None:
+    strange: list[Any] = ["a\0", "b\x1b[2J", "", "line\nbreak", "\ud800", "x" * 1001, 7, None]
+    records = [record("good", "MK", "ZN", "01"), *(record(name, "MK", "ZN", "01") for name in strange)]
+    records[1] = record("a\0", "MK", "ZN", "01", "table.csv:3")
+    with pytest.raises(DataError) as caught:
+        merge_ions({"ZN": records})
+    message = str(caught.value)
+    assert "records for ZN whose ids cannot be used" in message
+    assert r"table.csv:3: the id 'a\\x00' holds the control character '\x00' (character 2)" in message
+    assert "record 8: the id '7' is no string but int" in message
+    assert len(message.splitlines()) == 1 + len(strange)
+    assert message.replace("\n", "").isprintable()

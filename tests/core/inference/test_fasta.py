@@ -53,6 +53,14 @@ def test_bad_records_are_named_with_their_line_and_the_rest_goes_on(write):
     assert "another sequence" in bad[4].message
 
 
+def test_ids_that_cannot_be_kept_are_bad_records_and_shown_printable(write):
+    records, bad = read(write(f">a\nMKV\n>b\0\nMKV\n>c\x1b[2J\nMKV\n>{'A' * 1001}\nMKV\n>d e\0\nMKV\n"))
+    assert [name for name, _ in records] == ["a", "d"]
+    assert [(b.name, b.line) for b in bad] == [("b\\x00", 3), ("c\\x1b[2J", 5), ("A" * 77 + "...", 7)]
+    assert "the id holds the control character '\\x00' (character 2)" in bad[0].message
+    assert all(str(b).isprintable() for b in bad)
+
+
 def test_rare_letters_can_be_read_as_x(write):
     assert read(write(">a\nMUBZOJ\n"), rare_to_x=True) == ([("a", "MXXXXX")], [])
 

@@ -175,6 +175,75 @@ def test_what_is_no_structure_is_an_error(tmp_path, name, text):
         read_structure(tmp_path / "none.pdb")
 
 
+def complaint(path: Path) -> str | None:
+    """What is wrong with a file; None where it reads. Whatever else is raised fails the test."""
+    try:
+        structure = read_structure(path)
+    except DataError as error:
+        return str(error) if str(error).isprintable() else f"not printable: {error!a}"
+    assert all(record.sequence for record in structure.records())
+    return None
+
+
+@pytest.mark.parametrize("step", [pytest.param(97, id="sample"), pytest.param(1, id="all", marks=pytest.mark.slow)])
+def test_a_file_that_is_cut_anywhere_reads_or_is_told(path, step):
+    content = save(model({"A": residues(SEQUENCE[:20]), "B": residues(OTHER[:20], -3)}), path).read_bytes()
+    for length in range(0, len(content), step):
+        path.write_bytes(content[:length])
+        message = complaint(path)
+        assert message is None or str(path) in message
+        assert message is not None or path.suffix != ".gz", "a cut gzip file is always told"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_file_with_flipped_bytes_or_of_nothing_but_noise_reads_or_is_told(path, seed):
+    rng = np.random.default_rng(seed)
+    content = save(model({"A": residues(SEQUENCE[:8]), "B": residues(OTHER[:8], -3)}), path).read_bytes()
+    for _ in range(150):
+        damaged = np.frombuffer(content, dtype=np.uint8).copy()
+        damaged[rng.integers(0, len(damaged), 4)] = rng.integers(0, 256, 4)
+        path.write_bytes(damaged.tobytes())
+        assert "not printable" not in (complaint(path) or "")
+    path.write_bytes(rng.bytes(2000))
+    assert complaint(path) is not None
+
+
+@pytest.mark.parametrize("column", [21, 17, 26], ids=["chain", "residue", "insertion-code"])
+def test_a_name_that_is_no_text_is_told_with_its_line_and_column(tmp_path, column):
+    pdb = save(model({"A": residues(SEQUENCE)}), tmp_path / "x.pdb")
+    lines = pdb.read_bytes().splitlines(keepends=True)
+    lines[0] = b"REMARK   1 AUTHOR J\xe9ROME\n"
+    first = next(i for i, line in enumerate(lines) if line.startswith(b"ATOM"))
+    pdb.write_bytes(b"".join(lines))
+    assert complaint(pdb) is None
+    for i in range(first, first + 3):
+        lines[i] = lines[i][:column] + b"\xe9" + lines[i][column + 1 :]
+    pdb.write_bytes(b"".join(lines))
+    message = complaint(pdb)
+    assert message is not None
+    assert f"{pdb}, line {first + 1}: " in message
+    assert f"(0xe9, column {column + 1})" in message
+
+
+def test_a_chain_that_is_named_by_a_control_character_is_told(tmp_path):
+    pdb = save(model({"A": residues(SEQUENCE)}), tmp_path / "x.pdb")
+    pdb.write_text(pdb.read_text().replace(" A ", " \x1b "))
+    assert "control character '\\x1b'" in (complaint(pdb) or "")
+
+
+def test_a_residue_without_a_number_is_told(tmp_path):
+    pdb = save(model({"A": residues(SEQUENCE)}), tmp_path / "x.pdb")
+    pdb.write_text("".join(f"{line[:22]}    {line[26:]}" for line in pdb.read_text().splitlines(keepends=True)))
+    assert "has no number" in (complaint(pdb) or "")
+
+
+def test_a_cut_line_is_told_with_its_number_in_one_sentence(tmp_path):
+    pdb = save(model({"A": residues(SEQUENCE)}), tmp_path / "x.pdb")
+    text = pdb.read_text()
+    pdb.write_text(text[: text.index("CA") + 20])
+    assert "Problem in line " in (complaint(pdb) or "")
+
+
 def test_scripts_name_the_copy_and_the_called_residues(tmp_path):
     calls = [("A", "-3", "HIS"), ("A", "45A", "HIS"), ("B", "7", "CYS")]
     chimerax, pymol = write_scripts(tmp_path / "m_ZN.cif", calls, "title")

@@ -34,6 +34,10 @@ class Interrupted(Exception):
         super().__init__(message)
 
 
+MAX_SHOWN = 50
+"""Problems of a spec that are printed; the rest is counted, so that a report fits on a screen or two."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with a spec: the dotted path of the key, and the sentence about it."""
@@ -43,7 +47,7 @@ class Problem:
 
 
 class SpecError(UserError):
-    """A run spec has problems; all of them are listed at once."""
+    """A run spec has problems; all of them are told at once, the first `MAX_SHOWN` in full."""
 
     def __init__(self, source: str, problems: Sequence[Problem]) -> None:
         self.source = source
@@ -52,7 +56,10 @@ class SpecError(UserError):
 
     def _render(self) -> str:
         count = len(self.problems)
-        width = min(max((len(p.path) for p in self.problems), default=0), 48)
+        shown = self.problems[:MAX_SHOWN]
+        width = min(max((len(p.path) for p in shown), default=0), 48)
         lines = [f"{self.source} has {count} problem{'' if count == 1 else 's'}:"]
-        lines += [f"  {p.path.ljust(width)}  {p.message}" for p in self.problems]
+        lines += [f"  {p.path.ljust(width)}  {p.message}" for p in shown]
+        if count > len(shown):
+            lines.append(f"  and {count - len(shown)} more")
         return "\n".join(lines)

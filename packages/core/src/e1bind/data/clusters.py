@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from e1bind.data.ids import id_fault
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
 
@@ -19,7 +20,8 @@ Row = tuple[int, str, str]
 def read_clusters(path: Path, ids: Iterable[str]) -> dict[str, str]:
     """The cluster of every id in `ids`; ids of the file that were not asked for are left out.
 
-    Raises `DataError` where a line has one column only, an id stands in two clusters, or ids are missing.
+    Raises `DataError` where a line has one column only or a control character in the first two, where an id stands
+    in two clusters, or ids are missing.
     """
     wanted = set(ids)
     rows = _rows(path)
@@ -45,6 +47,8 @@ def _rows(path: Path) -> list[Row]:
         cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
         if len(cells) < 2 or not cells[0] or not cells[1]:
             problems.add(number, "expected two columns separated by a tab: chain id, cluster")
+        elif fault := id_fault(cells[0]) or id_fault(cells[1]):
+            problems.add(number, f"a chain id or cluster {fault}")
         else:
             rows.append((number, cells[0], cells[1]))
     problems.raise_any()

@@ -2,7 +2,7 @@
 
 The rules, also told to users in docs/data.md:
 
-- The id is the first word after `>`; what follows it is a description and not read.
+- The id is the first word after `>`, without control characters; what follows is a description and not read.
 - Blank lines, white space within a line, any line ends and gzip are fine; sequence and labels may be wrapped.
 - A line is a line of labels where at least half of its characters are digits or `?`; labels follow the sequence.
 - Residues are the 20 standard letters and X; lower case is read as upper case.
@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import STANDARD_RESIDUES, UNKNOWN, ResidueRecord
+from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.options import Fasta3Options
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
@@ -72,7 +73,11 @@ class Fasta3Reader:
         if template is None:
             raise DataError(f"no {split} data: set data.fasta3.{split} in the spec")
         path = Path(str(template).replace("{ion}", ion))
-        if not path.exists():
+        try:
+            exists = path.exists()
+        except OSError as error:  # the ion's name can make the file's too long
+            raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        if not exists:
             raise DataError(_missing_file(template, path, ion, split))
         return path
 
@@ -154,13 +159,15 @@ def _record(entry: _Entry, path: Path, ion: str, rare_to_x: bool, problems: File
         sequence = sequence.translate(RARE_TO_X)
     found = list(_faults(entry, sequence, labels))
     for line, message in found:
-        problems.add(line, f"{entry.id}: {message}")
+        problems.add(line, f"{shown_id(entry.id)}: {message}")
     if found:
         return None
     return ResidueRecord(entry.id, sequence, {ion: _label_array(labels)}, source=f"{path}:{entry.line}")
 
 
 def _faults(entry: _Entry, sequence: str, labels: str) -> Iterator[tuple[int, str]]:
+    if fault := id_fault(entry.id):
+        yield entry.line, f"the id {fault}"
     if not sequence:
         yield entry.line, "no sequence; write it on the line after the header"
     if not labels:

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.text import MAX_SHOWN
 from e1bind.errors import DataError
+
+_CONTRADICTION = "the ions' files contradict each other; give different chains different ids:"
 
 
 def merge_ions(records_by_ion: Mapping[str, Sequence[ResidueRecord]]) -> list[ResidueRecord]:
     """One record per id, in order of first appearance.
 
     A chain keeps the labels of each ion whose file it stands in; for the others it is unknown, not negative.
-    Raises `DataError` where an id has different sequences in two files, or is labelled twice for one ion.
+    Raises `DataError` where an id cannot be used, has different sequences in two files, or is labelled twice for
+    one ion.
     Chains of one sequence under several ids stay apart here; `assign_folds` keeps them in one fold.
     """
     merged: dict[str, ResidueRecord] = {}
     problems: list[str] = []
-    for records in records_by_ion.values():
+    for ion, records in records_by_ion.items():
+        check_ids(ion, records)
         for record in records:
             known = merged.get(record.id)
             if known is None:
@@ -34,16 +39,26 @@ def merge_ions(records_by_ion: Mapping[str, Sequence[ResidueRecord]]) -> list[Re
                 labels = {**known.labels, **record.labels}
                 merged[record.id] = replace(known, labels=labels, msa=known.msa or record.msa)
     if problems:
-        raise DataError(_render(problems))
+        raise DataError(_render(_CONTRADICTION, problems))
     return list(merged.values())
+
+
+def check_ids(ion: str, records: Sequence[ResidueRecord]) -> None:
+    """Raise `DataError` for records whose ids cannot be used, whichever reader they come from."""
+    faults = [(n, record, fault) for n, record in enumerate(records, start=1) if (fault := id_fault(record.id))]
+    problems = [
+        f"{record.source or f'record {n}'}: the id {shown_id(record.id)!r} {fault}" for n, record, fault in faults
+    ]
+    if problems:
+        raise DataError(_render(f"the reader gave records for {ion} whose ids cannot be used:", problems))
 
 
 def _lengths(record: ResidueRecord) -> str:
     return f"{len(record)} residues in {record.source or 'one file'}"
 
 
-def _render(problems: list[str]) -> str:
-    text = ["the ions' files contradict each other; give different chains different ids:"]
+def _render(title: str, problems: list[str]) -> str:
+    text = [title]
     text += [f"  {problem}" for problem in problems[:MAX_SHOWN]]
     if len(problems) > MAX_SHOWN:
         text.append(f"  and {len(problems) - MAX_SHOWN} more")

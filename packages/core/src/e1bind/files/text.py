@@ -11,15 +11,15 @@ import re
 import unicodedata
 
 _KEPT = {ord("\n"), ord("\t")}
-_PICTURES = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories that show nothing and may do something: controls, marks of direction, lone surrogates, ends of
 lines and paragraphs."""
+_FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
 def visible(text: str) -> str:
-    """`text` for a terminal or a log: control characters become pictures of themselves; lines stay lines."""
+    """`text` for a terminal or a log: control characters are written as escapes; lines stay lines."""
     if text.isascii() and (text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable()):
         return text
     return "".join(character if ord(character) in _KEPT else _shown(character) for character in text)
@@ -30,10 +30,18 @@ def one_line(text: str) -> str:
     return "".join(" " if character in "\n\r\t\u2028\u2029\x85" else _shown(character) for character in text)
 
 
+def control_character(text: str) -> str | None:
+    """The first character that no name may hold, as a person can read it, e.g. "'\\x00' (character 5)"; or None.
+
+    Controls, ends of lines and paragraphs, marks that turn the direction of text, lone surrogates.
+    """
+    found = _FORBIDDEN.search(text)
+    return f"{found[0]!a} (character {found.start() + 1})" if found else None
+
+
 def _shown(character: str) -> str:
-    if ord(character) in _PICTURES:
-        return chr(_PICTURES[ord(character)])
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _HIDDEN else character
+    hidden = unicodedata.category(character) in _HIDDEN
+    return ascii(character)[1:-1] if hidden else character
 
 
 def cell(text: str) -> str:

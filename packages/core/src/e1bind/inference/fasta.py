@@ -1,8 +1,9 @@
 """Chains to predict from FASTA: plain or gzip, a file or standard input, read record by record.
 
-The rules are those of `fasta3` where they apply: the id is the first word after `>`, residues are the 20 standard
-letters and X in either case, sequences may be wrapped. A line of 0/1 labels after the sequence, as training files
-have it, is passed over. A record that breaks a rule is reported with its name and line, and the rest goes on.
+The rules are those of `fasta3` where they apply: the id is the first word after `>`, without control characters;
+residues are the 20 standard letters and X in either case, sequences may be wrapped. A line of 0/1 labels after the
+sequence, as training files have it, is passed over. A record that breaks a rule is reported with its name and line,
+and the rest goes on.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import cast
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta3 import ALPHABET, LABELS, RARE_LETTERS, RARE_TO_X, UPPER
+from e1bind.data.ids import id_fault, shown_id
 from e1bind.errors import DataError
 from e1bind.log import log
 
@@ -57,6 +59,8 @@ def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[R
             sequence, problem = _sequence(body, rare_to_x)
             if not name:
                 name, problem = "(no name)", "a header without an id; write the chain's id after '>'"
+            elif fault := id_fault(name):
+                name, problem = shown_id(name), f"the id {fault}"
             if problem is None:
                 key, print_ = _digest(name), _digest(sequence)
                 known = seen.get(key)

@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
+from e1bind.data.ids import id_fault, shown_id
+from e1bind.data.text import read_bytes
 from e1bind.errors import DataError
+from e1bind.files.text import control_character, visible
 
 MIN_IDENTITY = 0.9
 """Share of the shorter of sequence and chain that must be the same residue for the two to belong together."""
@@ -102,18 +105,50 @@ def structure_kind(path: Path) -> Literal["cif", "pdb"]:
 def read_structure(path: Path) -> Structure:
     """Read the protein chains of a file. Raises `DataError`."""
     kind = structure_kind(path)
-    if not path.is_file():
+    if not _is_file(path):
         raise DataError(f"{path}: there is no such file")
+    content = read_bytes(path)  # which also finds a damaged gzip file, of which gemmi may read a part
+    if not content.strip():
+        raise DataError(f"{path}: is empty")
     form = gemmi.CoorFormat.Mmcif if kind == "cif" else gemmi.CoorFormat.Pdb
     try:
         structure = gemmi.read_structure(str(path), format=form)
         structure.setup_entities()
+        models = list(structure)[:1]
+        chains = [chain for model in models for chain in map(_chain, model) if chain is not None]
+    except UnicodeDecodeError as error:  # gemmi reads bytes and decodes a name when it is asked for
+        raise DataError(_undecodable(path, content)) from error
     except (RuntimeError, ValueError, IndexError, OSError) as error:
-        raise DataError(f"{path}: cannot be read as a structure: {error}") from error
-    chains = [chain for model in list(structure)[:1] for chain in map(_chain, model) if chain is not None]
+        reason = visible(" ".join(str(error).split()))
+        raise DataError(f"{path}: cannot be read as a structure: {reason}; is the file complete?") from error
     if not chains:
         raise DataError(f"{path}: holds no protein chain")
-    return Structure(path, kind, chains)
+    found = Structure(path, kind, chains)
+    for record in found.records():
+        if fault := id_fault(record.id):
+            raise DataError(f"{visible(str(path))}: the id {shown_id(record.id)!r} of a chain {fault}")
+    return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # an over-long name, or a folder that may not be looked into
+        return False
+
+
+def _undecodable(path: Path, content: bytes) -> str:
+    """Where the bytes stand that are no text: first of all in a line of an atom, the rest is seldom decoded."""
+    lines = list(enumerate(content.splitlines(), start=1))
+    for number, line in sorted(lines, key=lambda numbered: not numbered[1].startswith((b"ATOM", b"HETATM"))):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return (
+                f"{path}, line {number}: holds a byte that is not UTF-8 text ({line[error.start]:#x}, column "
+                f"{error.start + 1}); names of chains, residues and atoms are ASCII letters and digits"
+            )
+    return f"{path}: names a chain, a residue or an atom in bytes that are not UTF-8 text"
 
 
 def _chain(chain: gemmi.Chain) -> Chain | None:
@@ -129,12 +164,22 @@ def _chain(chain: gemmi.Chain) -> Chain | None:
         else:
             groups.append([residue])
     first = [group[0] for group in groups]
+    for residue in polymer:
+        _check_names(chain.name, residue)
     return Chain(
         name=chain.name,
         sequence="".join(_letter(residue) for residue in first),
         keys=[[(chain.name, str(r.seqid), r.name) for r in group] for group in groups],
         broken=[True] + [_broken(a, b) for a, b in pairwise(first)],
     )
+
+
+def _check_names(chain: str, residue: gemmi.Residue) -> None:
+    """Raise `ValueError` for a residue that could not be named again in a table or a viewer."""
+    if residue.seqid.num is None:
+        raise ValueError(f"a residue {residue.name} of chain {chain} has no number")
+    if strange := control_character(f"{chain} {residue.name} {residue.seqid}"):
+        raise ValueError(f"the name of a residue of chain {chain} holds the control character {strange}")
 
 
 def _letter(residue: gemmi.Residue) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
+
+from e1bind.files.text import control_character
 
 API_VERSION = 1
 """The plugin contract this host speaks; a plugin module states the one it was written for as `E1BIND_API`."""
@@ -21,6 +24,8 @@ class ComponentPlugin:
     summary   one sentence for listings
     needs     what the rest of the run must provide, e.g. "prototypes", "mlm-logits", "views>=2"
     provides  what it gives to the rest, e.g. "masked-tokens", "views=4"; options may add to it
+
+    Raises `TypeError` or `ValueError` for a field that is none of these.
     """
 
     kind: ClassVar[str]
@@ -34,8 +39,21 @@ class ComponentPlugin:
     provides: frozenset[str] | set[str] = frozenset()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "needs", frozenset(self.needs))
-        object.__setattr__(self, "provides", frozenset(self.provides))
+        for role in ("name", "target", "options", "summary"):
+            value = getattr(self, role)
+            if not isinstance(value, str):
+                raise TypeError(f"{type(self).__name__}: {role} is {value!r}; it must be a string")
+            if control_character(value):
+                raise ValueError(f"{type(self).__name__}: {role} is {value!r}; it must be one line of text")
+        object.__setattr__(self, "needs", self._words("needs"))
+        object.__setattr__(self, "provides", self._words("provides"))
+
+    def _words(self, role: str) -> frozenset[str]:
+        value = getattr(self, role)
+        # A bare string is a collection too, of letters.
+        if isinstance(value, str) or not isinstance(value, Collection) or not all(map(_is_word, value)):
+            raise TypeError(f"{type(self).__name__}: {role} is {value!r}; it must be a set of words")
+        return frozenset(value)
 
 
 class ReaderPlugin(ComponentPlugin):
@@ -71,6 +89,10 @@ class MetricPlugin(ComponentPlugin):
 
     kind = "metric"
     hook = "e1bind_metrics"
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and not control_character(value)
 
 
 PLUGIN_TYPES: dict[str, type[ComponentPlugin]] = {

@@ -10,9 +10,8 @@ import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, distributions
 from pathlib import Path
 from types import ModuleType
 
@@ -24,10 +23,11 @@ from e1bind import __version__
 from e1bind.errors import PluginError
 from e1bind.plugins import hookspecs
 from e1bind.plugins.descriptors import API_VERSION, PLUGIN_TYPES, ComponentPlugin
+from e1bind.plugins.foreign import ForeignError, foreign_code
 from e1bind.plugins.index import FIRST_PARTY, Component, PluginIndex, PluginStatus
-from e1bind.plugins.provenance import Source, installed_source, local_source
+from e1bind.plugins.installed import Registration, registrations
+from e1bind.plugins.provenance import Source, local_source
 
-GROUP = "e1bind"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -53,7 +53,7 @@ class PluginPolicy:
 def discover(policy: PluginPolicy | None = None) -> PluginIndex:
     """Load every permitted plugin. Raises `PluginError` for a missing requirement, or any failure when strict."""
     policy = policy or PluginPolicy()
-    plugins = [_load_installed(entry, source, policy) for entry, source in _installed()]
+    plugins = [_load_installed(registration, policy) for registration in registrations()]
     plugins += [_load_local(Path(path)) for path in policy.local]
     index = PluginIndex(plugins)
     problems = _missing_requirements(policy.require, index)
@@ -69,37 +69,32 @@ def _allowed_by_environment() -> Sequence[str] | None:
     return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
-def _installed() -> list[tuple[EntryPoint, Source]]:
-    """Every entry point of the group with its provenance, sorted; the first of two copies on the path counts."""
-    found: dict[tuple[str, str], tuple[EntryPoint, Source]] = {}
-    for distribution in distributions():
-        entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
-        if entries:
-            name = canonicalize_name(distribution.metadata["Name"])
-            for entry in entries:
-                source = installed_source(distribution, name, entry.name, entry.module)
-                found.setdefault((name, entry.name), (entry, source))
-    return [found[key] for key in sorted(found)]
-
-
-def _load_installed(entry: EntryPoint, source: Source, policy: PluginPolicy) -> PluginStatus:
-    names = {source.distribution, entry.name}
+def _load_installed(registration: Registration, policy: PluginPolicy) -> PluginStatus:
+    source, entry = registration.source, registration.entry
+    names = {source.distribution, source.entry_point}
     if names & {canonicalize_name(name) for name in policy.block} or names & set(policy.block):
         return PluginStatus(source, "blocked", "blocked by the spec")
     allowed = policy.allow is None or bool(names & set(policy.allow)) or source.distribution in FIRST_PARTY
     if not allowed:
         return PluginStatus(source, "not allowed", "not named in E1BIND_PLUGINS")
+    if entry is None:
+        return PluginStatus(source, "broken", registration.fault)
     try:
-        module = entry.load()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it raised is reported, and the rest go on
-        return PluginStatus(source, "broken", f"import failed: {type(error).__name__}: {error}")
-    return _register(module, replace(source, file=getattr(module, "__file__", None)))
+        with foreign_code():
+            module = entry.load()
+            file = getattr(module, "__file__", None)
+    except ForeignError as error:
+        return PluginStatus(source, "broken", f"import failed: {error}; {_mend(source)}")
+    return _register(module, replace(source, file=file if isinstance(file, str) else None))
 
 
 def _load_local(path: Path) -> PluginStatus:
     if not path.is_file():
         raise PluginError(f"plugins.local: there is no file {path}")
-    source = local_source(path)
+    try:
+        source = local_source(path)
+    except OSError as error:
+        raise PluginError(f"plugins.local: {path} cannot be read: {error.strerror}") from error
     known = sys.modules.get(path.stem)
     if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path.resolve():
         raise PluginError(f"plugins.local: {path} would hide the module {path.stem!r}; rename the file")
@@ -109,12 +104,14 @@ def _load_local(path: Path) -> PluginStatus:
     module = importlib.util.module_from_spec(spec)
     sys.modules[path.stem] = module
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[path.stem]
+        with foreign_code():
+            spec.loader.exec_module(module)
+    except ForeignError as error:
+        sys.modules.pop(path.stem, None)
         # The spec names this very file, so unlike an installed bystander its failure stops the run.
-        raise PluginError(f"plugins.local: {path}: import failed: {type(error).__name__}: {error}") from error
-    status = _register(module, source)
+        raise PluginError(f"plugins.local: {path}: import failed: {error}") from error
+    # A plugin may put something else in its own place, as an import would return it.
+    status = _register(sys.modules.get(path.stem, module), source)
     if status.status != "ok":
         raise PluginError(f"plugins.local: {path}: {status.error}")
     return status
@@ -124,23 +121,42 @@ def _register(module: object, source: Source) -> PluginStatus:
     """Check the API version, then ask the module's hooks what it offers."""
     if not isinstance(module, ModuleType):
         return PluginStatus(source, "broken", "the entry point names an object; it must name a module")
-    version = getattr(module, "E1BIND_API", None)
-    if version != API_VERSION or isinstance(version, bool):
+    try:
+        with foreign_code():
+            version = getattr(module, "E1BIND_API", None)
+    except ForeignError as error:
+        return PluginStatus(source, "broken", f"E1BIND_API cannot be read: {error}; {_mend(source)}")
+    if type(version) is not int or version != API_VERSION:
         return PluginStatus(source, "incompatible", _api_sentence(version, source))
+    try:
+        with foreign_code():
+            components = tuple(Component(plugin, source) for plugin in _offered(module))
+    except ForeignError as error:
+        return PluginStatus(source, "broken", f"{error}; {_mend(source)}")
+    return PluginStatus(source, "ok", components=components)
+
+
+def _offered(module: ModuleType) -> Iterator[ComponentPlugin]:
+    """The descriptors of every hook. Raises what the hooks raise, and `TypeError` or `ValueError` for bad ones."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    try:
-        manager.register(module)
-        manager.check_pending()
-        components = [
-            Component(_checked(plugin, kind), source)
-            for kind, plugin_type in PLUGIN_TYPES.items()
-            for offered in getattr(manager.hook, plugin_type.hook)()
-            for plugin in offered
-        ]
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - reported as this plugin's status
-        return PluginStatus(source, "broken", f"{type(error).__name__}: {error}")
-    return PluginStatus(source, "ok", components=tuple(components))
+    manager.register(module)
+    manager.check_pending()
+    for kind, plugin_type in PLUGIN_TYPES.items():
+        # Each function is called by itself: calling through the manager drops a None, which a list is meant to be.
+        for implementation in getattr(manager.hook, plugin_type.hook).get_hookimpls():
+            offered = implementation.function()
+            if not isinstance(offered, Iterable):
+                wanted = f"it must return a list of {plugin_type.__name__} objects"
+                raise TypeError(f"{plugin_type.hook} returned {offered!r}; {wanted}")
+            for plugin in offered:
+                yield _checked(plugin, kind)
+
+
+def _mend(source: Source) -> str:
+    if source.distribution == "local":
+        return "correct the file"
+    return f"correct or update the package, or remove it (pip uninstall {source.distribution})"
 
 
 def _checked(plugin: object, kind: str) -> ComponentPlugin:
@@ -166,7 +182,8 @@ def _api_sentence(version: object, source: Source) -> str:
 
 def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:
     problems = []
-    by_name = {p.source.distribution: p for p in index.plugins}
+    # Of a distribution that is there several times (a leftover of another installation), a usable one counts.
+    by_name = {p.source.distribution: p for p in sorted(index.plugins, key=lambda p: p.status == "ok")}
     for text in requirements:
         try:
             requirement = Requirement(text)
@@ -177,6 +194,8 @@ def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> li
         install = f"install it with: pip install {text!r}"
         if plugin is None:
             problems.append(f"plugins.require: no e1bind plugin {requirement.name!r} is installed; {install}")
+        elif plugin.status == "broken":  # perhaps without a version that could be compared
+            problems.append(f"plugins.require: {plugin.source.label()} is broken: {plugin.error}")
         elif not requirement.specifier.contains(plugin.source.version, prereleases=True):
             problems.append(f"plugins.require: {text!r} is wanted, {plugin.source.label()} is installed; {install}")
         elif plugin.status != "ok":

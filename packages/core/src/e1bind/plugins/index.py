@@ -11,6 +11,7 @@ from typing import Any
 
 from e1bind.errors import PluginError
 from e1bind.plugins.descriptors import ComponentPlugin
+from e1bind.plugins.foreign import ForeignError, foreign_code, stdout_to_stderr, told
 from e1bind.plugins.provenance import Source
 
 FIRST_PARTY = frozenset({"e1bind", "e1bind-core", "e1bind-losses", "e1bind-backbones"})
@@ -56,8 +57,15 @@ class Component:
         return self._load(self.plugin.target, "target")
 
     def build(self, options: Any) -> Any:
-        """An instance made with `options`."""
-        return self.load_target()(options)
+        """An instance made with `options`; its own errors pass on, an attempt to exit is a `PluginError`."""
+        target = self.load_target()
+        with stdout_to_stderr():
+            try:
+                return target(options)
+            except (Exception, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                raise PluginError(f"{self._who()}: building it failed: {told(error)}") from error
 
     def _who(self) -> str:
         return f"{self.kind} {self.full_name} ({self.source.label()})"
@@ -65,13 +73,12 @@ class Component:
     def _load(self, path: str, role: str) -> Any:
         module_name, _, attribute = path.partition(":")
         try:
-            value: Any = importlib.import_module(module_name)
-            for part in attribute.split("."):
-                value = getattr(value, part)
-        except Exception as error:
-            raise PluginError(
-                f"{self._who()}: its {role} {path!r} cannot be imported: {type(error).__name__}: {error}"
-            ) from error
+            with foreign_code():
+                value: Any = importlib.import_module(module_name)
+                for part in attribute.split("."):
+                    value = getattr(value, part)
+        except ForeignError as error:
+            raise PluginError(f"{self._who()}: its {role} {path!r} cannot be imported: {error}") from error
         return value
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -41,21 +42,27 @@ class Source:
         return asdict(self)
 
 
-def installed_source(distribution: Distribution, name: str, entry_point: str, module: str) -> Source:
+def installed_source(distribution: Distribution, name: str, version: str, entry_point: str, module: str) -> Source:
     """Provenance of an entry point; editable and VCS installs are read from PEP 610's `direct_url.json`."""
-    try:
-        direct = json.loads(distribution.read_text("direct_url.json") or "{}")
-    except json.JSONDecodeError:
-        direct = {}  # provenance is then unknown; no reason to refuse the plugin
-    vcs = direct.get("vcs_info")
+    direct = _direct_url(distribution)
+    vcs, local = direct.get("vcs_info"), direct.get("dir_info")
     return Source(
         distribution=name,
-        version=distribution.version,
+        version=version,
         entry_point=entry_point,
         module=module,
-        editable=bool(direct.get("dir_info", {}).get("editable", False)),
-        vcs=f"{vcs['vcs']}+{direct['url']}@{vcs['commit_id']}" if vcs else None,
+        editable=isinstance(local, dict) and local.get("editable") is True,
+        vcs=f"{vcs.get('vcs')}+{direct.get('url')}@{vcs.get('commit_id')}" if isinstance(vcs, dict) else None,
     )
+
+
+def _direct_url(distribution: Distribution) -> dict[str, Any]:
+    """What the file says; nothing where it is damaged: provenance is then unknown, no reason to refuse a plugin."""
+    try:
+        direct = json.loads(distribution.read_text("direct_url.json") or "{}")
+    except (ValueError, RecursionError, OSError):
+        return {}
+    return direct if isinstance(direct, dict) else {}
 
 
 def local_source(path: Path) -> Source:

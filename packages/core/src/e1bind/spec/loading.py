@@ -9,6 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from e1bind.errors import Problem, SpecError, UserError
+from e1bind.spec.limits import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_FILES,
+    TOO_DEEP,
+    TOO_LONG_NUMBER,
+    dotted,
+    path_fault,
+    value_problems,
+)
 from e1bind.spec.options import SpecString
 from e1bind.spec.sections import SINGLE_CHOICE
 
@@ -28,28 +38,32 @@ class RawSpec:
 
 def load_raw(path: Path, overrides: Sequence[str] = ()) -> RawSpec:
     """Read a spec file with everything it extends, then apply `path=value` overrides in order."""
-    table, origins = _load_file(path, ())
+    table, origins = _load_file(path, (), [])
     problems = []
     for text in overrides:
         try:
             keys, value = _parse_override(text)
             _set(table, keys, value, text)
         except ValueError as error:
-            problems.append(Problem(f"--set {text}", str(error)))
+            problems.append(Problem(f"--set {dotted([text])}", str(error)))
         else:
             origins = {k: v for k, v in origins.items() if k[: len(keys)] != keys and keys[: len(k)] != k}
             origins |= _leaves(value, keys, f"--set {'.'.join(keys)}")
     if problems:
         raise SpecError("the command line", problems)
-    return RawSpec(path.name, path.resolve().parent, table, origins, tuple(overrides))
+    return RawSpec(path.name, _resolved(path).parent, table, origins, tuple(overrides))
 
 
-def _load_file(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    resolved = path.resolve()
+def _load_file(path: Path, chain: tuple[Path, ...], read: list[Path]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+    """The table of a file with all it extends, each file of which is added to `read`."""
+    resolved = _resolved(path)
     if resolved in chain:
         raise UserError(
             f"{path}: `extends` goes round in a circle: {' -> '.join(p.name for p in (*chain, resolved))}"
         )
+    read.append(resolved)
+    if len(read) > MAX_FILES:
+        raise UserError(f"{read[0]}: `extends` leads to more than {MAX_FILES} files; extend fewer, larger ones")
     own = _remember_folder(_read_toml(path), resolved.parent)
     parents = own.pop("extends", [])
     parents = [parents] if isinstance(parents, str) else parents
@@ -58,21 +72,45 @@ def _load_file(path: Path, chain: tuple[Path, ...]) -> tuple[dict[str, Any], dic
     table: dict[str, Any] = {}
     origins: dict[KeyPath, str] = {}
     for parent in parents:
-        parent_table, parent_origins = _load_file(resolved.parent / str(parent), (*chain, resolved))
+        if fault := path_fault(parent):
+            raise SpecError(path.name, [Problem("extends", fault)])
+        parent_table, parent_origins = _load_file(resolved.parent / str(parent), (*chain, resolved), read)
         _merge(table, origins, parent_table, parent_origins)
     _merge(table, origins, own, _leaves(own, (), path.name))
     return table, origins
 
 
+def _resolved(path: Path) -> Path:
+    fault = path_fault(str(path))
+    if fault is None:
+        try:
+            return path.resolve()
+        except (OSError, RuntimeError) as error:  # RuntimeError: links that go round
+            fault = str(error)
+    raise UserError(f"the spec file cannot be read: {fault}")
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UserError(f"{path} is larger than {MAX_BYTES // 2**20} MiB: this is no spec file")
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise UserError(f"there is no spec file {path}; `e1bind init` writes a starter") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path} is not valid TOML: {error}") from error
+    except RecursionError:
+        raise SpecError(path.name, [Problem("the file", TOO_DEEP)]) from None
+    except ValueError:  # Python's own limit on digits, which tomllib passes on
+        raise SpecError(path.name, [Problem("the file", TOO_LONG_NUMBER)]) from None
+    if problems := value_problems(table):
+        raise SpecError(path.name, problems)
+    return table
 
 
 def _merge(
@@ -89,9 +127,10 @@ def _merge(
             for key in [k for k in origins if k[0] == name]:
                 del origins[key]
     _merge_tables(table, upper)
-    for key in upper_origins:
-        for stale in [k for k in origins if k[: len(key)] == key or key[: len(k)] == k]:
-            del origins[stale]
+    # A leaf of the lower spec is gone where a leaf of the upper one stands at, above or below its place.
+    above = {key[:length] for key in upper_origins for length in range(len(key) + 1)}
+    for key in [k for k in origins if k in above or any(k[:n] in upper_origins for n in range(len(k)))]:
+        del origins[key]
     origins.update(upper_origins)
 
 
@@ -128,10 +167,23 @@ def _parse_override(text: str) -> tuple[KeyPath, Any]:
     keys = tuple(part.strip() for part in path.split("."))
     if not equals or not all(keys):
         raise ValueError("must look like training.epochs=3")
+    if any("\ud800" <= char <= "\udfff" for char in text):  # how Python writes bytes of arguments it cannot decode
+        raise ValueError("is not UTF-8 text")
+    if len(keys) > MAX_DEPTH:
+        raise ValueError(TOO_DEEP)
     try:
         value = tomllib.loads(f"value = {value_text.strip()}")["value"]
     except tomllib.TOMLDecodeError:
         value = value_text.strip()
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    except ValueError:
+        raise ValueError(TOO_LONG_NUMBER) from None
+    whole = value
+    for key in reversed(keys):
+        whole = {key: whole}
+    if problems := value_problems(whole):
+        raise ValueError(problems[0].message)
     return keys, _remember_folder(value, Path.cwd())
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
+from e1bind.spec.limits import path_fault
+
 
 class Options(BaseModel):
     """Options of one component: frozen, strictly typed, unknown keys refused.
@@ -45,17 +47,33 @@ def _base_dir(value: object, info: ValidationInfo) -> Path:
 
 
 def _resolve_path(value: object, info: ValidationInfo) -> object:
-    if not isinstance(value, str):
-        return value
-    return (_base_dir(value, info) / Path(str(value)).expanduser()).resolve()
+    return _local_path(value, info).resolve() if isinstance(value, str) else value
+
+
+def _local_path(value: str, info: ValidationInfo) -> Path:
+    """The path, below the spec's folder where it is relative. Raises `ValueError` where it can be none."""
+    if fault := path_fault(value):
+        raise ValueError(fault)
+    try:
+        path = _base_dir(value, info) / Path(str(value)).expanduser()
+        path.resolve()  # fails for links that go round
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"{value!r} cannot be used as a path: {error}") from error
+    if fault := path_fault(str(path)):
+        raise ValueError(fault)
+    return path
 
 
 def _resolve_checkpoint(value: object, info: ValidationInfo) -> object:
     """A local folder becomes an absolute path; anything else stays a hub name."""
     if not isinstance(value, str):
         return value
-    local = _base_dir(value, info) / Path(str(value)).expanduser()
-    if local.exists():
+    local = _local_path(value, info)
+    try:
+        exists = local.exists()
+    except OSError as error:
+        raise ValueError(f"{local} cannot be read: {error.strerror}") from error
+    if exists:
         return str(local.resolve())
     if value.startswith((".", "/", "~")):
         raise ValueError(f"there is no checkpoint at {local}")

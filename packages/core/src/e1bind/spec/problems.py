@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from e1bind.errors import Problem
+from e1bind.errors import MAX_SHOWN, Problem
 from e1bind.spec.options import Options
 
 _TYPES = {
@@ -36,11 +36,17 @@ def validate_options(
     try:
         return model.model_validate(table, context=dict(context)), []
     except ValidationError as error:
-        problems = [_problem(detail, model, path, host_keys) for detail in error.errors(include_url=False)]
+        # Suggestions take time, and no more problems than these are shown in full.
+        problems = [
+            _problem(detail, model, path, host_keys, suggest=number < MAX_SHOWN)
+            for number, detail in enumerate(error.errors(include_url=False))
+        ]
         return None, _merged(problems)
 
 
-def _problem(detail: Any, model: type[BaseModel], path: str, host_keys: Iterable[str]) -> Problem:
+def _problem(
+    detail: Any, model: type[BaseModel], path: str, host_keys: Iterable[str], suggest: bool = True
+) -> Problem:
     # Union members and constrained types appear in `loc` as pseudo-keys; only real keys and list indices are kept.
     keys, owner = _real_keys(detail["loc"], model)
     where = ".".join([path, *keys])
@@ -48,12 +54,14 @@ def _problem(detail: Any, model: type[BaseModel], path: str, host_keys: Iterable
     if kind == "extra_forbidden":
         name = str(detail["loc"][-1])
         known = [*(owner.model_fields if owner else ()), *host_keys]
-        return Problem(f"{where}.{name}", f"unknown option{did_you_mean(name, known)}")
+        return Problem(f"{where}.{name}", f"unknown option{did_you_mean(name, known) if suggest else ''}")
     if kind == "missing":
         return Problem(where, "is required")
     if kind in _TYPES:
         return Problem(where, f"{_TYPES[kind]}, not {_shown(detail['input'])}")
     message = str(detail["msg"]).removeprefix("Value error, ")
+    if kind == "too_long":
+        return Problem(where, f"must have at most {detail['ctx']['max_length']} items")
     if kind == "value_error":
         return Problem(where, message)
     message = message.replace("Input should be", "must be").replace("List should have", "must have")

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from e1bind.files.text import control_character
 from e1bind.spec.options import Options, SpecPath
 
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
+MOST = 10**9
+"""Upper bound of counts: more is a slip, and the product of two counts still fits into 64 bits."""
+MAX_PROCESSES = 1024
+"""Upper bound of threads and worker processes: more than this cannot be started, and ends the process unasked."""
+MAX_WIDTH = 2**16
+"""Upper bound of ranks and widths: matrices of this size no longer fit into memory."""
+YEAR = 365 * 24 * 60.0
+"""Minutes; a time-out of many more overflows the clock."""
+MAX_ION = 100
+
+
 def _unique(values: list[str]) -> list[str]:
-    repeated = sorted({v for v in values if values.count(v) > 1})
+    repeated = sorted(value for value, count in Counter(values).items() if count > 1)
     if repeated:
         raise ValueError(f"names {', '.join(repeated)} more than once")
     return values
+
+
+def _ion_name(name: str) -> str:
+    if strange := control_character(name):
+        raise ValueError(f"the name of an ion holds the control character {strange}")
+    if not name.strip() or len(name) > MAX_ION:
+        raise ValueError(f"the name of an ion has 1 to {MAX_ION} characters, not {len(name.strip())}")
+    return name
+
+
+IonName = Annotated[str, AfterValidator(_ion_name)]
 
 
 class RunSection(Options):
@@ -25,15 +49,20 @@ class RunSection(Options):
     output_dir: SpecPath = Field(description="Folder that gets a subfolder for each run.")
     name: str | None = Field(
         None,
+        max_length=100,
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         description="First part of the run id; absent: the spec's name.",
     )
-    seed: int = Field(1, ge=0, description="Seed of folds, masks, contexts, LoRA initialisation and dropout.")
+    seed: int = Field(
+        1, ge=0, lt=2**63, description="Seed of folds, masks, contexts, LoRA initialisation and dropout."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where to compute; auto: a GPU if there is one."
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads of one process; absent: torch's choice.")
-    distributed_timeout_minutes: Annotated[float, Field(gt=0)] = Field(
+    threads: int | None = Field(
+        None, ge=1, le=MAX_PROCESSES, description="CPU threads of one process; absent: torch's choice."
+    )
+    distributed_timeout_minutes: Annotated[float, Field(gt=0, le=YEAR)] = Field(
         30.0, description="How long a process waits for the others before it gives up."
     )
 
@@ -41,15 +70,21 @@ class RunSection(Options):
 class PluginsSection(Options):
     """`[plugins]`: which plugins the run insists on, refuses, or brings along as single files."""
 
-    require: list[str] = Field([], description="Version requirements of plugins that must be installed.")
-    block: list[str] = Field([], description="Distributions or entry points that must not be loaded.")
-    local: list[SpecPath] = Field([], description="Single-file plugins, relative to the spec file.")
+    require: list[str] = Field(
+        [], max_length=1000, description="Version requirements of plugins that must be installed."
+    )
+    block: list[str] = Field(
+        [], max_length=1000, description="Distributions or entry points that must not be loaded."
+    )
+    local: list[SpecPath] = Field(
+        [], max_length=1000, description="Single-file plugins, relative to the spec file."
+    )
 
 
 class CvSection(Options):
     """`[cv]`: cross-validation."""
 
-    folds: int = Field(5, ge=2, description="Number of folds.")
+    folds: int = Field(5, ge=2, le=10_000, description="Number of folds.")
     groups: SpecPath | None = Field(
         None,
         description="Two-column TSV (chain id, cluster): no cluster spans two folds. Absent: one group a sequence.",
@@ -59,11 +94,14 @@ class CvSection(Options):
 class LoraSection(Options):
     """`[lora]`: the adapter, made by peft."""
 
-    r: int = Field(32, ge=1, description="Rank.")
-    alpha: int = Field(64, ge=1, description="Scale of the update is alpha / r.")
+    r: int = Field(32, ge=1, le=MAX_WIDTH, description="Rank.")
+    alpha: int = Field(64, ge=1, le=MOST, description="Scale of the update is alpha / r.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="Dropout on the adapter's input.")
     targets: list[str] | None = Field(
-        None, min_length=1, description="Names of the linear modules to adapt; absent: the backbone's own list."
+        None,
+        min_length=1,
+        max_length=1000,
+        description="Names of the linear modules to adapt; absent: the backbone's own list.",
     )
     bias: Literal["none", "all", "lora_only"] = Field("none", description="Which biases to train.")
     train_mlm_head: bool = Field(
@@ -75,7 +113,9 @@ class MsaSampling(Options):
     """How context sequences are drawn from an alignment (section 10 of the E1 specification)."""
 
     max_num_samples: int = Field(64, ge=1, le=511, description="Most sequences of one context.")
-    max_token_length: int = Field(8192, ge=1, description="Most residues of one context, markers not counted.")
+    max_token_length: int = Field(
+        8192, ge=1, le=MOST, description="Most residues of one context, markers not counted."
+    )
     max_query_similarity: Probability = Field(
         0.95, description="Rows more similar to the query are left out, so that it cannot read itself."
     )
@@ -105,7 +145,7 @@ class MsaSection(Options):
 class PrototypesSection(Options):
     """`[prototypes]`: the frozen direction of binding residues, one for each ion and fold."""
 
-    max_samples: int = Field(100, ge=1, description="Training proteins a prototype is made of.")
+    max_samples: int = Field(100, ge=1, le=MOST, description="Training proteins a prototype is made of.")
     strategy: Literal["mean-positive", "mean-difference"] = Field(
         "mean-positive", description="Mean of positives, or mean of positives minus mean of negatives."
     )
@@ -114,7 +154,10 @@ class PrototypesSection(Options):
         description="Subtract the mean of all residues first; helps where embeddings share a large common mean.",
     )
     prototype_dim: int | None = Field(
-        None, ge=1, description="Width of the space the prototype lives in; absent: the backbone's hidden size."
+        None,
+        ge=1,
+        le=MAX_WIDTH,
+        description="Width of the space the prototype lives in; absent: the backbone's hidden size.",
     )
     projector: Literal["none", "linear"] = Field(
         "none", description="Trainable linear map from the hidden size to prototype_dim."
@@ -127,40 +170,50 @@ class PrototypesSection(Options):
 class TrainingSection(Options):
     """`[training]`: the optimisation."""
 
-    ions: Annotated[list[str], AfterValidator(_unique)] = Field(
-        min_length=1, description="Ions to learn, as the data files name them."
+    ions: Annotated[list[IonName], AfterValidator(_unique)] = Field(
+        min_length=1, max_length=1000, description="Ions to learn, as the data files name them."
     )
-    epochs: int = Field(30, ge=1, description="Most epochs of one fold.")
+    epochs: int = Field(30, ge=1, le=10**6, description="Most epochs of one fold.")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1e-4, description="Peak learning rate.")
     min_lr: NonNegative = Field(1e-6, description="Learning rate at the end of the cosine.")
     warmup_epochs: NonNegative = Field(3, description="Epochs of linear warm-up; fractions are allowed.")
     weight_decay: NonNegative = Field(0.05, description="AdamW weight decay; never on norms and biases.")
     grad_clip: NonNegative = Field(1.0, description="Largest gradient norm; 0: no clipping.")
-    batch_size: int = Field(2, ge=1, description="Proteins of one micro-batch.")
+    batch_size: int = Field(2, ge=1, le=MOST, description="Proteins of one micro-batch.")
     max_tokens: int | None = Field(
         None,
         ge=1,
+        le=MOST,
         description="Residues times views of one micro-batch, in place of batch_size; pools of like length.",
     )
     length_pool: int = Field(
         512,
         ge=1,
+        le=MOST,
         description="With max_tokens: chains that are sorted by length together; more waste less padding.",
     )
-    accum_steps: int = Field(4, ge=1, description="Micro-batches of one optimizer step, on each process.")
+    accum_steps: int = Field(4, ge=1, le=MOST, description="Micro-batches of one optimizer step, on each process.")
     early_stop_patience: int = Field(
-        7, ge=0, description="Epochs without a better monitored metric before a fold ends; 0: never."
+        7, ge=0, le=MOST, description="Epochs without a better monitored metric before a fold ends; 0: never."
     )
     save_every_steps: int | None = Field(
-        None, ge=1, description="Also save the resumable state after so many steps; absent: after each epoch."
+        None,
+        ge=1,
+        le=MOST,
+        description="Also save the resumable state after so many steps; absent: after each epoch.",
     )
     max_residues: int | None = Field(
         None,
         ge=16,
+        le=MOST,
         description="Longer chains are seen through windows of this length; absent: the backbone's limit.",
     )
-    window_overlap: int = Field(64, ge=0, description="Residues two neighbouring validation windows share.")
-    workers: int = Field(0, ge=0, description="Processes that prepare batches; 0: the training process itself.")
+    window_overlap: int = Field(
+        64, ge=0, le=MOST, description="Residues two neighbouring validation windows share."
+    )
+    workers: int = Field(
+        0, ge=0, le=MAX_PROCESSES, description="Processes that prepare batches; 0: the training process itself."
+    )
     ddp_find_unused_parameters: bool | Literal["auto"] = Field(
         "auto", description="Passed to DistributedDataParallel; auto: off, since nothing unused is registered."
     )
@@ -188,6 +241,7 @@ class MetricsSection(Options):
     )
     compute: Annotated[list[str], AfterValidator(_unique)] = Field(
         ["auprc", "auroc", "hra", "f1", "mcc", "precision", "recall"],
+        max_length=100,
         description="Metrics to compute; the monitored one and those with a table are added.",
     )
 

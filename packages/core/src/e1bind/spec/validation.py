@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from e1bind.errors import PluginError, Problem, SpecError
+from e1bind.errors import MAX_SHOWN, PluginError, Problem, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
+from e1bind.spec.limits import value_problems
 from e1bind.spec.loading import RawSpec, load_raw
 from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
@@ -24,6 +26,9 @@ from e1bind.spec.sections import (
 
 HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
 """Keys of a component's table that belong to the host, by kind; `use` alone for the other kinds."""
+
+MAX_COMPONENTS = 100
+"""Losses, or metrics, of one run."""
 
 
 def load_spec(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
@@ -66,6 +71,8 @@ class _Validation:
         self.index = index
 
     def run(self) -> RunSpec:
+        if problems := value_problems(self.raw.table):
+            raise SpecError(self.raw.source, problems)
         self._check_top_level()
         sections = {name: self._section(name) for name in HOST_SECTIONS}
         self.index = self.index or self._discover(sections["plugins"])
@@ -104,7 +111,9 @@ class _Validation:
         known = {"schema_version", "extends", *HOST_SECTIONS, *COMPONENT_TABLES}
         for key, value in self.raw.table.items():
             if key not in known:
-                self.problems.append(Problem(key, f"unknown table{did_you_mean(key, known)}"))
+                # Suggestions take time, and no more problems than these are shown.
+                hint = did_you_mean(key, known) if len(self.problems) < MAX_SHOWN else ""
+                self.problems.append(Problem(key, f"unknown table{hint}"))
             elif key != "schema_version" and not isinstance(value, dict):
                 self.problems.append(Problem(key, "must be a table"))
         version = self.raw.table.get("schema_version")
@@ -139,7 +148,8 @@ class _Validation:
             return next(iter(self._keyed(name, table).values()), None)
         known = ", ".join(sorted({c.name for c in self._index.components(kind)}))
         if table:
-            names = ", ".join(f"[{name}.{key}]" for key in table)
+            shown = [f"[{name}.{key}]" for key in islice(table, 10)]
+            names = ", ".join([*shown, "..."] if len(table) > len(shown) else shown)
             self.problems.append(Problem(name, f"must hold exactly one table, not {len(table)}: {names}"))
         elif not self._has_problem(name):
             self.problems.append(Problem(name, f"is required: one table [{name}.NAME], NAME one of {known}"))
@@ -159,6 +169,9 @@ class _Validation:
         return chosen
 
     def _keyed(self, name: str, table: Mapping[str, Any]) -> dict[str, Chosen]:
+        if len(table) > MAX_COMPONENTS:
+            self.problems.append(Problem(name, f"holds {len(table)} tables; at most {MAX_COMPONENTS} are allowed"))
+            return {}
         found = {label: self._component(name, label, own, f"{name}.{label}") for label, own in table.items()}
         return {label: chosen for label, chosen in found.items() if chosen is not None}
 
