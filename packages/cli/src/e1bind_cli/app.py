@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -110,4 +111,5 @@ def _say(message: str) -> None:
     """Print the error being handled; its traceback too with --debug."""
     if state.debug:
         err.print_exception()
-    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    with suppress(OSError):  # where standard error itself cannot be written there is nobody to tell
+        err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
