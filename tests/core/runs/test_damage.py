@@ -158,6 +158,9 @@ def test_a_finished_run(whole, wanted, use, tmp_path, command, name, kind):
     run = damaged_copy(whole, tmp_path / "run", name, (BYTES | INSIDE)[kind])
     if run is None:
         pytest.skip("there is nothing of that kind to damage")
+    if (command, name, kind) == ("compare", "evaluation_new/metrics.json", "deleted"):
+        assert use(command, run)[0] == 0  # an evaluation that is not there has no column
+        return
     check(use(command, run), wanted[command], name)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from e1bind.errors import RunError
 from e1bind.log import log
 from e1bind.runs.creation import freeze_spec, provenance
-from e1bind.runs.digests import advising
+from e1bind.runs.digests import advising, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint, training_fingerprint
 from e1bind.runs.frozen_spec import frozen_table
 from e1bind.runs.layout import RunDir
@@ -53,7 +53,7 @@ class Continuation:
 
 def read_begun(run: RunDir) -> Begun:
     """What a run was begun with. Raises `RunError`."""
-    with advising(f"put it back from a copy, or start a new run with: e1bind train {run.spec_source}"):
+    with advising(from_a_copy(run)):
         try:
             return read_sealed(run.begun, Begun)
         except FileNotFoundError:
@@ -74,8 +74,8 @@ def check_unchanged(
     `RunError` naming every difference.
     """
     begun = read_begun(run)
-    with advising(f"put it back from a copy, or start a new run with: e1bind train {run.spec_source}"):
-        resolved = frozen_table(run)
+    resolved = frozen_table(run)
+    with advising(from_a_copy(run)):
         plugins = _plugins(run)
     if begun.fingerprint != data["fingerprint"]:
         raise RunError(

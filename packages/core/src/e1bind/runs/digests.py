@@ -12,6 +12,7 @@ from pathlib import Path
 
 from e1bind.errors import RunError
 from e1bind.files.reading import digest
+from e1bind.runs.layout import RunDir
 
 
 def digests(folder: Path, files: Iterable[Path]) -> dict[str, str]:
@@ -35,6 +36,11 @@ def check_digests(folder: Path, known: Mapping[str, str], files: Iterable[Path],
             raise RunError(
                 f"{file} is damaged: it was changed after it was written (its SHA-256 is another one); {advice}"
             )
+
+
+def from_a_copy(run: RunDir) -> str:
+    """The way out where something is damaged that was written when the run was begun."""
+    return f"put it back from a copy, or start a new run with: e1bind train {run.spec_source}"
 
 
 @contextmanager

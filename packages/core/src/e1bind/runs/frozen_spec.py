@@ -13,6 +13,7 @@ from typing import Any
 
 from e1bind.errors import RunError, SpecError
 from e1bind.files.reading import digest, json_value, parsing, read_bytes
+from e1bind.runs.digests import from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun, read_sealed
@@ -22,7 +23,7 @@ from e1bind.spec.options import SpecString
 from e1bind.spec.validation import validate_spec
 
 TRUST = "--trust-run-code"
-_REMOTE = "trust_remote_code"
+_REMOTE, _VERSION = "trust_remote_code", "schema_version"
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,7 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
     except SpecError as error:
         if checkpoint is None and _was_edited(run, table):
             raise RunError(
-                f"{error}\n{run.resolved_spec} was changed after the run was begun: put it back from a copy, or "
-                f"start a new run with: e1bind train {run.spec_source}"
+                f"{error}\n{run.resolved_spec} was changed after the run was begun: {from_a_copy(run)}"
             ) from error
         raise
     raise AssertionError("unreachable")

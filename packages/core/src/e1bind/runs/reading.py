@@ -18,7 +18,7 @@ from e1bind.log import log
 from e1bind.metrics.probability_maps import Calibration
 from e1bind.runs.continuing import read_begun
 from e1bind.runs.decision_files import read_calibration, read_thresholds
-from e1bind.runs.digests import advising, check_digests
+from e1bind.runs.digests import advising, check_digests, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.fold_results import fold_done, read_rows
 from e1bind.runs.frozen_spec import frozen_spec, frozen_table
@@ -115,16 +115,11 @@ def read_run(path: Path) -> StoredRun:
     summary = finished_summary(files)
     begun = read_begun(files)
     if summary.sealed:
-        check_digests(
-            files.path,
-            summary.files,
-            [files.begun],
-            f"put it back from a copy, or start a new run with: e1bind train {files.spec_source}",
-        )
+        check_digests(files.path, summary.files, [files.begun], from_a_copy(files))
     if begun.sealed and begun.spec != spec_fingerprint(resolved):
         raise RunError(
-            f"{files.resolved_spec} was changed after the run: its results would not be those reported; put it "
-            f"back from a copy, or start a new run with: e1bind train {files.spec_source}"
+            f"{files.resolved_spec} was changed after the run: its results would not be those reported; "
+            f"{from_a_copy(files)}"
         )
     return StoredRun(files, begun, resolved, summary)
 

@@ -60,7 +60,8 @@ def finished_summary(run: RunDir) -> Summary:
     except RunError as error:
         raise RunError(f"{error}; {collect_again(run)}") from error
     if summary is None or not summary.finished:
-        raise RunError(f"{run.path} has not been put together yet; do that with: e1bind collect {run.path}")
+        gone = f" (it has no {run.summary.name})" if summary is None else ""
+        raise RunError(f"{run.path} has not been put together yet{gone}; do that with: e1bind collect {run.path}")
     return summary
 
 
