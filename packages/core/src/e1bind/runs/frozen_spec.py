@@ -39,15 +39,16 @@ def frozen_table(run: RunDir) -> dict[str, Any]:
     """The resolved spec as it stands, not validated. Raises `RunError`."""
     path = run.resolved_spec
     try:
-        content = read_bytes(path)
+        with advising(from_a_copy(run)):
+            table = json_value(read_bytes(path), path)
+            if not (
+                isinstance(table, dict) and all(isinstance(v, dict) for k, v in table.items() if k != _VERSION)
+            ):
+                raise RunError(f"{path} is damaged: a table is expected")
+            return table
     except FileNotFoundError:
-        raise RunError(f"{run.path} is no run directory: it has no {path.name}") from None
-    table = json_value(content, path)
-    if not isinstance(table, dict) or not all(
-        isinstance(part, dict) for key, part in table.items() if key != "schema_version"
-    ):
-        raise RunError(f"{path} is damaged: a table is expected")
-    return table
+        was_one = f"; {from_a_copy(run)}" if run.begun.exists() else ""
+        raise RunError(f"{run.path} is no run directory: it has no {path.name}{was_one}") from None
 
 
 def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = False) -> RunSpec:
