@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,25 @@ def test_neighbour_counts_equal_the_definition(
     columns = random_columns(rows, rows, 10)
     expected = slow_neighbor_counts([bytes(row).decode() for row in columns], threshold)
     assert neighbor_counts(columns, threshold).tolist() == expected
+
+
+def test_rows_that_repeat_and_rows_of_gaps_count_as_the_definition_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(msa_sampling, "_BLOCK", 16)
+    table = random_columns(3, 40, 12)
+    columns = np.concatenate([table, table[::3], table[:5], np.full((30, 12), ord("-"), dtype=np.uint8)])
+    columns = columns[np.random.default_rng(0).permutation(len(columns))]
+    rows = [bytes(row).decode() for row in columns]
+    for threshold in (0.0, 1 / 3, 0.7, 0.8, 1.0):
+        assert neighbor_counts(columns, threshold).tolist() == slow_neighbor_counts(rows, threshold)
+
+
+def test_thousands_of_rows_of_gaps_or_of_one_sequence_take_no_time() -> None:
+    query = np.frombuffer(b"ACDEFGHIKLMNPQRSTVWY" * 10, dtype=np.uint8)
+    columns = np.concatenate([query[None], np.full((20_000, 200), ord("-"), dtype=np.uint8), [query] * 20_000])
+    start = time.process_time()
+    counts = neighbor_counts(columns, 0.8)
+    assert time.process_time() - start < 5  # more than 35 s where each row is compared with each
+    assert counts.tolist() == [20_001, *[0] * 20_000, *[20_001] * 20_000]
 
 
 def test_thresholds_are_inclusive() -> None:

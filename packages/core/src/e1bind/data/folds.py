@@ -17,13 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.fold_search import PER_ION, search_plan
 from e1bind.errors import DataError
 
-PER_ION = 3
-"""Quantities balanced for each ion: chains, labelled residues, positives; the last one must be in every fold."""
 RESTARTS = 8
 """Seeded starts; the best plan wins. One is enough for large data, small data have rough landscapes."""
-MAX_SWEEPS = 20
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def assign_folds(
     members = _join_groups(ordered, groups)
     if len(members) < folds:
         raise DataError(f"{len(members)} groups of related chains cannot fill {folds} folds; lower cv.folds")
-    load_GQ = np.stack([_quantities([ordered[i] for i in group], ions) for group in members])
+    load_GQ = _quantities(ordered, members, ions)
     _check_feasible(load_GQ, ions, folds)
     fold_G = _best_plan(load_GQ, folds, seed)
     fold_of = {ordered[i].id: int(fold_G[g]) + 1 for g, group in enumerate(members) for i in group}
@@ -105,13 +103,20 @@ def _join_groups(records: Sequence[ResidueRecord], groups: Mapping[str, str] | N
     return list(members.values())
 
 
-def _quantities(records: Sequence[ResidueRecord], ions: Sequence[str]) -> NDArray[np.int64]:
-    """Chains, labelled residues and positives of each ion, [Q]."""
-    values = []
-    for ion in ions:
-        labels = [record.labels[ion] for record in records if ion in record.labels]
-        values += [len(labels), sum(int((x >= 0).sum()) for x in labels), sum(int((x == 1).sum()) for x in labels)]
-    return np.array(values, dtype=np.int64)
+def _quantities(
+    records: Sequence[ResidueRecord], members: Sequence[Sequence[int]], ions: Sequence[str]
+) -> NDArray[np.int64]:
+    """Chains, labelled residues and positives of each ion in each group, [G, Q]."""
+    load_GQ = np.zeros((len(members), PER_ION * len(ions)), dtype=np.int64)
+    column = {ion: PER_ION * index for index, ion in enumerate(ions)}
+    for load_Q, group in zip(load_GQ, members, strict=True):
+        for i in group:
+            for ion, labels in records[i].labels.items():
+                if (q := column.get(ion)) is not None:
+                    load_Q[q] += 1
+                    load_Q[q + 1] += np.count_nonzero(labels >= 0)
+                    load_Q[q + 2] += np.count_nonzero(labels == 1)
+    return load_GQ
 
 
 def _check_feasible(load_GQ: NDArray[np.int64], ions: Sequence[str], folds: int) -> None:
@@ -138,77 +143,8 @@ def _best_plan(load_GQ: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.
     total_Q = np.maximum(load_GQ.sum(0), 1)
     share_GQ = load_GQ / total_Q
     starts = RESTARTS if len(load_GQ) <= 200 else 1
-    plans = [_one_plan(share_GQ, folds, np.random.default_rng([seed, start])) for start in range(starts)]
+    plans = [search_plan(share_GQ, folds, np.random.default_rng([seed, start])) for start in range(starts)]
     return min(plans, key=lambda plan: plan[0])[1]
-
-
-def _one_plan(
-    share_GQ: NDArray[np.float64], folds: int, rng: np.random.Generator
-) -> tuple[float, NDArray[np.int64]]:
-    """Cost and fold [G] of a plan made greedily and then improved."""
-    groups, quantities = share_GQ.shape
-    # Largest first, but only roughly: sizes within a factor of two are shuffled, so that the seed has a say.
-    size_G = np.floor(np.log2(share_GQ.max(1) + 1e-12))
-    order = np.lexsort((rng.permutation(groups), -size_G))
-    fold_G = np.full(groups, -1)
-    load_FQ = np.zeros((folds, quantities))
-    names_F = rng.permutation(folds)
-    for g in order:
-        growth_F = _growth(load_FQ, share_GQ[g])
-        best = names_F[np.argmin(growth_F[names_F])]
-        fold_G[g] = best
-        load_FQ[best] += share_GQ[g]
-    for _ in range(MAX_SWEEPS):
-        moved = _move(share_GQ, fold_G, load_FQ, order)
-        if not (moved or _swap(share_GQ, fold_G, load_FQ, rng)):
-            break
-    return float(_cost(load_FQ).sum()), fold_G
-
-
-def _cost(load_FQ: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cost of each fold [F]: squared shares, and a surcharge for each ion it has no positives of."""
-    lacking_F = (load_FQ[..., 2::PER_ION] < 1e-9).sum(-1)
-    return (load_FQ**2).sum(-1) + 1e3 * lacking_F
-
-
-def _growth(load_FQ: NDArray[np.float64], share_Q: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _cost(load_FQ + share_Q) - _cost(load_FQ)
-
-
-def _move(
-    share_GQ: NDArray[np.float64], fold_G: NDArray[np.int64], load_FQ: NDArray[np.float64], order: NDArray[np.int64]
-) -> bool:
-    """Give each group, in turn, to the fold where the total is least; true if any moved."""
-    moved = False
-    for g in order:
-        here = fold_G[g]
-        load_FQ[here] -= share_GQ[g]
-        growth_F = _growth(load_FQ, share_GQ[g])
-        best = int(np.argmin(growth_F))
-        if growth_F[best] < growth_F[here] - 1e-12:
-            fold_G[g], moved = best, True
-        load_FQ[fold_G[g]] += share_GQ[g]
-    return moved
-
-
-def _swap(
-    share_GQ: NDArray[np.float64], fold_G: NDArray[np.int64], load_FQ: NDArray[np.float64], rng: np.random.Generator
-) -> bool:
-    """Exchange each of some groups with the best partner in another fold; true if any was exchanged."""
-    swapped = False
-    for g in rng.permutation(len(fold_G))[:500]:
-        here, there_G = fold_G[g], fold_G
-        delta_GQ = share_GQ - share_GQ[g]
-        before_G = _cost(load_FQ)[here] + _cost(load_FQ)[there_G]
-        gain_G = before_G - _cost(load_FQ[here] + delta_GQ) - _cost(load_FQ[there_G] - delta_GQ)
-        gain_G[there_G == here] = 0
-        partner = int(np.argmax(gain_G))
-        if gain_G[partner] > 1e-12:
-            load_FQ[here] += delta_GQ[partner]
-            load_FQ[fold_G[partner]] -= delta_GQ[partner]
-            fold_G[g], fold_G[partner] = fold_G[partner], here
-            swapped = True
-    return swapped
 
 
 def _count(

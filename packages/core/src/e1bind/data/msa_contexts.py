@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 MEMORY_BYTES = 256 * 2**20
 """Profiles kept in memory by one process; those beyond come back from the disk."""
+MANY_ROWS = 5_000
+"""Rows from which on weighing an alignment takes seconds, and is told beforehand."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,6 +180,8 @@ class MsaContexts:
         alignment = parse_a3m(content, path, query or None)
         if alignment.remark:
             log.warning("%s", alignment.remark)
+        if len(alignment.rows) >= MANY_ROWS:
+            log.info("%s: comparing %d aligned sequences with each other", path, len(alignment.rows))
         profile = Profile.of(alignment, threshold)
         if file:
             _write_profile(file, profile)

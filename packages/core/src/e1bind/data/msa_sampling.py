@@ -1,11 +1,11 @@
 """How homologues are weighted and drawn: the context sampling of E1 (its specification, section 10).
 
-Shape legend: N rows of an alignment, row 0 the query; C match columns; K rows drawn.
+Shape legend: N rows of an alignment, row 0 the query; U distinct rows; C match columns; K rows drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,32 +29,50 @@ def neighbor_counts(columns_NC: NDArray[np.uint8], threshold: float) -> NDArray[
     relation is not symmetric. A row of gaps has no neighbours and is nobody's. m is a product of one-hot codes,
     exact in float32; blocks of it serve both of their rows.
     """
-    letters = np.setdiff1d(columns_NC, [GAP])
-    filled_N = (columns_NC != GAP).sum(axis=1)
     counts_N = np.zeros(len(columns_NC), dtype=np.int32)
-    for rows, others in _block_pairs(len(columns_NC)):
-        first, second = _one_hot(columns_NC[rows], letters), _one_hot(columns_NC[others], letters)
-        match = first @ second.T
-        counts_N[rows] += _near(match, filled_N[others], threshold)
-        if rows != others:
-            counts_N[others] += _near(match.T, filled_N[rows], threshold)
-    counts_N[filled_N == 0] = 0
+    filled_N = np.flatnonzero((columns_NC != GAP).any(axis=1))
+    if len(filled_N):
+        # Rows of gaps need no products, and equal rows need them once.
+        rows_UC, first_N, times_U = _distinct(columns_NC[filled_N])
+        counts_N[filled_N] = _distinct_counts(rows_UC, times_U.astype(np.float64), threshold)[first_N]
     return counts_N
 
 
-def _block_pairs(rows: int) -> Iterator[tuple[slice, slice]]:
-    blocks = [slice(start, min(start + _BLOCK, rows)) for start in range(0, rows, _BLOCK)]
-    yield from ((a, b) for i, a in enumerate(blocks) for b in blocks[i:])
+def _distinct(columns_NC: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.int64]]:
+    """The U distinct rows [U, C], which of them each row is [N], and how many rows each of them is [U]."""
+    rows_N = np.ascontiguousarray(columns_NC).view(np.dtype((np.void, columns_NC.shape[1])))[:, 0]
+    _, first_U, inverse_N, times_U = np.unique(rows_N, return_index=True, return_inverse=True, return_counts=True)
+    return columns_NC[first_U], inverse_N, times_U
+
+
+def _distinct_counts(
+    rows_UC: NDArray[np.uint8], times_U: NDArray[np.float64], threshold: float
+) -> NDArray[np.float64]:
+    """`neighbor_counts` of distinct rows that stand for `times_U` rows each: whole numbers, as floats for speed."""
+    letters = np.setdiff1d(rows_UC, [GAP])
+    enough_U = _enough((rows_UC != GAP).sum(axis=1), threshold)
+    counts_U = np.zeros(len(rows_UC))
+    blocks = [slice(start, min(start + _BLOCK, len(rows_UC))) for start in range(0, len(rows_UC), _BLOCK)]
+    for index, rows in enumerate(blocks):
+        first = _one_hot(rows_UC[rows], letters)
+        for others in blocks[index:]:
+            match = first @ (first if others is rows else _one_hot(rows_UC[others], letters)).T
+            counts_U[rows] += (match >= enough_U[others]) @ times_U[others]
+            if others is not rows:
+                counts_U[others] += times_U[rows] @ (match >= enough_U[rows, None])
+    return counts_U
 
 
 def _one_hot(columns: NDArray[np.uint8], letters: NDArray[np.uint8]) -> NDArray[np.float32]:
     return (columns[:, :, None] == letters).reshape(len(columns), -1).astype(np.float32)
 
 
-def _near(match: NDArray[np.float32], filled: NDArray[np.int64], threshold: float) -> NDArray[np.int64]:
+def _enough(filled_U: NDArray[np.int64], threshold: float) -> NDArray[np.float32]:
+    """Fewest matches that are a share of at least `threshold` of so many columns, [U]."""
+    sizes, size_U = np.unique(filled_U, return_inverse=True)
     # Divided in float64: both sides of the comparison are then the double nearest to their true value.
-    share = match.astype(np.float64) / np.maximum(filled, 1)
-    return ((share >= threshold) & (filled > 0)).sum(axis=1)
+    fewest = [np.searchsorted(np.arange(size + 1) / size, threshold) for size in sizes.tolist()]
+    return np.array(fewest, dtype=np.float32)[size_U]
 
 
 def draw_probabilities(
