@@ -13,7 +13,7 @@ from typing import Any
 
 from e1bind.errors import RunError, SpecError
 from e1bind.files.reading import digest, json_value, parsing, read_bytes
-from e1bind.runs.digests import from_a_copy
+from e1bind.runs.digests import advising, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun, read_sealed
@@ -45,7 +45,7 @@ def frozen_table(run: RunDir) -> dict[str, Any]:
                 isinstance(table, dict) and all(isinstance(v, dict) for k, v in table.items() if k != _VERSION)
             ):
                 raise RunError(f"{path} is damaged: a table is expected")
-            return table
+            return dict(table)
     except FileNotFoundError:
         was_one = f"; {from_a_copy(run)}" if run.begun.exists() else ""
         raise RunError(f"{run.path} is no run directory: it has no {path.name}{was_one}") from None
