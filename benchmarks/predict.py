@@ -31,7 +31,7 @@ from e1bind.engine.events import Listener
 from e1bind.inference.ensemble import Ensemble
 from e1bind.inference.predict import PredictOptions, predict
 from e1bind.inference.stream import MAX_TOKENS, predict_stream
-from e1bind.runs.reading import open_run
+from e1bind.runs.reader import open_run
 from e1bind.scoring import probabilities
 from e1bind.spec import load_spec
 

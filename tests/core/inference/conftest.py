@@ -12,7 +12,7 @@ from seals import unseal
 from small_runs import SPEC, train_once
 
 from e1bind.inference.ensemble import Ensemble
-from e1bind.runs.reading import FinishedRun, open_run
+from e1bind.runs.reader import FinishedRun, open_run
 
 
 @pytest.fixture(scope="session")

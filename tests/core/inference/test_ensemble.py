@@ -19,7 +19,7 @@ from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import read_fasta
 from e1bind.inference.stream import Prediction, predict_stream
 from e1bind.runs.oof_table import read_oof
-from e1bind.runs.reading import open_run
+from e1bind.runs.reader import open_run
 
 CPU = torch.device("cpu")
 ADAPTER, HEADS = "best_e1_contrastive_model_lora", "best_e1_contrastive_model_heads.pt"

@@ -17,7 +17,7 @@ from e1bind.metrics.thresholds import choose_threshold
 from e1bind.report.html import mean_and_spread, number, write_report
 from e1bind.report.run import draw_fold, draw_run
 from e1bind.report.rundata import Measures, load
-from e1bind.runs.reading import read_run
+from e1bind.runs.reader import read_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 EVIL = "<script>alert('1')</script>&\"{{ 7 * 7 }}"

@@ -34,7 +34,7 @@ from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import opened
 from e1bind.runs.lock import locked
 from e1bind.runs.oof_table import Table
-from e1bind.runs.reading import StoredRun
+from e1bind.runs.reader import StoredRun
 from e1bind.spec import RunSpec
 
 

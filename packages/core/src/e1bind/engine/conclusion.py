@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.folds import FoldPlan
+from e1bind.data.fold_plan import FoldPlan
 from e1bind.engine.fit_calibration import fit_maps
 from e1bind.engine.outcome import build_summary
 from e1bind.engine.pipeline import Pipeline
@@ -20,7 +20,7 @@ from e1bind.runs.fold_results import FoldResult, join_rows, read_fold
 from e1bind.runs.frozen_spec import frozen_table
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import Table, oof_table, rows_of, write_oof
-from e1bind.runs.reading import StoredRun, check_whole
+from e1bind.runs.reader import StoredRun, check_whole
 from e1bind.runs.schemas import Summary
 from e1bind.runs.summary_file import as_summary, read_summary, write_summary
 from e1bind.spec import RunSpec

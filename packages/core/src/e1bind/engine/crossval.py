@@ -11,7 +11,7 @@ from shlex import quote
 import torch
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.folds import FoldPlan
+from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
 from e1bind.engine.dataset import data_facts, make_folds, read_training_data

@@ -6,7 +6,7 @@ from typing import Any
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.clusters import read_clusters
-from e1bind.data.folds import FoldPlan, assign_folds
+from e1bind.data.fold_plan import FoldPlan, assign_folds
 from e1bind.data.records import merge_ions
 from e1bind.engine.outcome import data_counts
 from e1bind.engine.pipeline import Pipeline

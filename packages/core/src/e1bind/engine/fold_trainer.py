@@ -17,12 +17,12 @@ from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import NonFinite, check_scores, memory_told
+from e1bind.engine.held_out import evaluate, labelled, load, measure, window_batches
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.prototypes import make_prototype
 from e1bind.engine.seeds import derive
 from e1bind.engine.stopping import StopRequest
-from e1bind.engine.validation import evaluate, labelled, load, measure, window_batches
 from e1bind.errors import RunError
 from e1bind.log import log
 from e1bind.runs.adapters import Heads, save_best

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.folds import FoldPlan
+from e1bind.data.fold_plan import FoldPlan
 from e1bind.engine.diagnostics import diagnose
+from e1bind.engine.held_out import measure
 from e1bind.engine.pipeline import Pipeline
-from e1bind.engine.validation import measure
 from e1bind.metrics.thresholds import Threshold
 from e1bind.runs.fold_results import FoldResult
 from e1bind.runs.oof_table import Table, rows_of

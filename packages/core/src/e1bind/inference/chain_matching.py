@@ -12,7 +12,7 @@ from e1bind.inference.structure import Match, ResidueKey, Structure, align, best
 from e1bind.inference.structure_copies import write_coloured
 from e1bind.inference.tables import STDOUT, IonColumns
 from e1bind.inference.viewer_scripts import write_scripts
-from e1bind.runs.reading import FinishedRun
+from e1bind.runs.reader import FinishedRun
 
 
 def match_chains(structure: Structure, records: Iterable[ResidueRecord]) -> list[Match]:

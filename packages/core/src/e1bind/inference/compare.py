@@ -14,7 +14,7 @@ from typing import Any
 
 from e1bind.errors import UserError
 from e1bind.runs.evaluations import read_evaluations
-from e1bind.runs.reading import read_run
+from e1bind.runs.reader import read_run
 
 SAME = ("run.output_dir", "run.name")
 """Parts of a spec that say nothing about the model."""

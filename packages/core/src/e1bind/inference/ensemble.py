@@ -22,7 +22,7 @@ from e1bind.engine.pipeline import Pipeline, add_lora, build_pipeline, build_pro
 from e1bind.errors import RunError, UserError
 from e1bind.runs.adapters import Heads, load_adapter, load_heads
 from e1bind.runs.fingerprints import fingerprint
-from e1bind.runs.reading import FinishedRun
+from e1bind.runs.reader import FinishedRun
 from e1bind.scoring import Prototype, prototype_scores
 
 PREDICTION_MEMORY = (

@@ -26,7 +26,7 @@ from e1bind.metrics.confusion import Confusion, confusion_at
 from e1bind.metrics.options import EceOptions, NoOptions
 from e1bind.metrics.reliability import Brier, Ece
 from e1bind.runs.oof_table import Table
-from e1bind.runs.reading import FinishedRun, open_run
+from e1bind.runs.reader import FinishedRun, open_run
 
 
 @dataclass(frozen=True)

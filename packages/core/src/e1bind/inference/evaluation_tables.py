@@ -17,12 +17,12 @@ from typing import Any
 
 from e1bind.files.reading import plain
 from e1bind.files.text import cell
-from e1bind.files.writing import output_folder, output_text
+from e1bind.files.writing import output_folder, output_text, sweep
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult
 from e1bind.inference.tables import columns_of, open_table
 from e1bind.runs.evaluations import write_figures
 from e1bind.runs.layout import EvaluationDir
-from e1bind.runs.reading import FinishedRun
+from e1bind.runs.reader import FinishedRun
 
 
 def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationDir:
@@ -31,6 +31,8 @@ def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationD
     name = data.name.split(".")[0].replace("{ion}", "all")
     folder = run.files.evaluation(name) if options.target is None else EvaluationDir(options.target)
     output_folder(folder.path)
+    if options.target is None:
+        sweep(folder.path)
     return folder
 
 

@@ -16,7 +16,7 @@ from e1bind.inference.stream import predict_stream
 from e1bind.inference.structure import read_structure
 from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
 from e1bind.log import log
-from e1bind.runs.reading import FinishedRun, open_run
+from e1bind.runs.reader import FinishedRun, open_run
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from e1bind.errors import UserError
 from e1bind.files.text import cell
 from e1bind.files.writing import output
 from e1bind.inference.stream import Prediction
-from e1bind.runs.reading import FinishedRun
+from e1bind.runs.reader import FinishedRun
 
 Format = Literal["csv", "tsv", "parquet", "json"]
 FORMATS: tuple[Format, ...] = ("csv", "tsv", "parquet", "json")

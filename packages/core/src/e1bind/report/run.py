@@ -11,7 +11,7 @@ from e1bind.report.html import render
 from e1bind.report.rundata import Measures, gather
 from e1bind.report.training import Row
 from e1bind.runs.oof_table import Table
-from e1bind.runs.reading import StoredRun
+from e1bind.runs.reader import StoredRun
 
 
 def draw_fold(

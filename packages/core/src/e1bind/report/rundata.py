@@ -14,7 +14,7 @@ from e1bind.metrics.probability_maps import CalibrationMethod
 from e1bind.runs.decision_files import method_of
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import Table
-from e1bind.runs.reading import StoredRun, read_run
+from e1bind.runs.reader import StoredRun, read_run
 from e1bind.runs.schemas import PluginSource, Summary
 
 _FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
