@@ -29,7 +29,7 @@ def rewrite(path: Path, edit: Any) -> None:
 
 def reseal(path: Path, edit: Any) -> None:
     """Change a sealed JSON file in place, as somebody would who knows how it is sealed."""
-    from e1bind.runs.schemas import seal_of
+    from e1bind.runs.seals import seal_of
 
     table = json.loads(path.read_text())
     edit(table)

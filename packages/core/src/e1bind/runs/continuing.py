@@ -14,7 +14,8 @@ from e1bind.runs.digests import advising, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint, training_fingerprint
 from e1bind.runs.frozen_spec import frozen_table
 from e1bind.runs.layout import RunDir
-from e1bind.runs.schemas import Begun, Forced, PluginSource, read_sealed, read_table
+from e1bind.runs.schemas import Begun, Forced, PluginSource
+from e1bind.runs.seals import read_sealed, read_table
 from e1bind.spec import RunSpec
 
 

@@ -18,7 +18,7 @@ from e1bind.files.reading import plain
 from e1bind.files.writing import atomic_write_text
 from e1bind.runs.digests import digests
 from e1bind.runs.layout import RunDir, check_run_id
-from e1bind.runs.schemas import sealed
+from e1bind.runs.seals import sealed
 from e1bind.spec import RunSpec
 
 _PACKAGES = ("e1bind-core", "torch", "transformers", "peft", "numpy", "scikit-learn", "pydantic", "pluggy")

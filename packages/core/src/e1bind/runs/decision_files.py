@@ -16,7 +16,8 @@ from e1bind.files.writing import atomic_write_text
 from e1bind.metrics.probability_maps import Calibration, CalibrationMethod, calibration_from_dict
 from e1bind.metrics.thresholds import Threshold
 from e1bind.runs.layout import RunDir
-from e1bind.runs.schemas import CalibrationEntry, ThresholdEntry, read_table
+from e1bind.runs.schemas import CalibrationEntry, ThresholdEntry
+from e1bind.runs.seals import read_table
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from typing import Any
 from e1bind.files.writing import output_text
 from e1bind.runs.digests import advising
 from e1bind.runs.layout import EvaluationDir, RunDir
-from e1bind.runs.schemas import EvaluationFigures, read_sealed, sealed
+from e1bind.runs.schemas import EvaluationFigures
+from e1bind.runs.seals import read_sealed, sealed
 
 
 def write_figures(folder: EvaluationDir, table: Mapping[str, Any]) -> None:

@@ -20,7 +20,8 @@ from e1bind.files.writing import atomic_write, atomic_write_text
 from e1bind.runs.digests import advising, check_digests, digests
 from e1bind.runs.layout import FoldDir, RunDir
 from e1bind.runs.oof_table import oof_table, read_oof, scores_of, write_oof
-from e1bind.runs.schemas import FoldDone, MetricsRow, read_sealed, sealed, validated
+from e1bind.runs.schemas import FoldDone, MetricsRow
+from e1bind.runs.seals import read_sealed, sealed, validated
 from e1bind.scoring import Scores
 
 Row = Mapping[str, Any]

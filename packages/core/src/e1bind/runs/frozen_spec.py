@@ -16,7 +16,8 @@ from e1bind.files.reading import digest, json_value, parsing, read_bytes
 from e1bind.runs.digests import advising, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import RunDir
-from e1bind.runs.schemas import Begun, read_sealed
+from e1bind.runs.schemas import Begun
+from e1bind.runs.seals import read_sealed
 from e1bind.spec import RunSpec
 from e1bind.spec.loading import RawSpec
 from e1bind.spec.options import SpecString

@@ -24,7 +24,8 @@ from e1bind.runs.fold_results import fold_done, read_rows
 from e1bind.runs.frozen_spec import frozen_spec, frozen_table
 from e1bind.runs.layout import RunDir, opened
 from e1bind.runs.oof_table import Table, read_oof
-from e1bind.runs.schemas import Begun, PluginSource, Summary, ThresholdEntry, validated_table
+from e1bind.runs.schemas import Begun, PluginSource, Summary, ThresholdEntry
+from e1bind.runs.seals import validated_table
 from e1bind.runs.summary_file import artefacts, check_artefacts, collect_again, finished_summary
 from e1bind.spec import RunSpec
 

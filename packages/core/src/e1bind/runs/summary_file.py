@@ -16,7 +16,8 @@ from e1bind.files.writing import atomic_write_text
 from e1bind.runs.digests import check_digests, digests
 from e1bind.runs.fold_results import fold_artefacts
 from e1bind.runs.layout import RunDir
-from e1bind.runs.schemas import Summary, read_sealed, sealed, validated
+from e1bind.runs.schemas import Summary
+from e1bind.runs.seals import read_sealed, sealed, validated
 
 _HEAD = ("fold", "ion", "best_epoch", "epochs", "proteins", "residues", "positives")
 
