@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
+from e1bind.data.records import check_ids
 from e1bind.errors import DataError, UserError
 from e1bind.inference.bootstrap import RESAMPLES, Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
@@ -132,7 +133,13 @@ def _reader(run: FinishedRun, options: EvaluateOptions) -> Read:
     except ValidationError as error:
         raise UserError(f"data.{chosen.label}: {error.errors()[0]['msg']}") from error
     reader = chosen.component.build(valid)
-    return lambda ion: reader.read(ion, "test")
+
+    def read(ion: str) -> list[ResidueRecord]:
+        records = list(reader.read(ion, "test"))
+        check_ids(ion, records)
+        return records
+
+    return read
 
 
 def _ion(

@@ -35,7 +35,7 @@ class Begun(Sealed):
     spec: Hex
     ions: dict[str, DataCounts]
     processes: Annotated[int, Field(ge=1, le=LARGEST)] = 1
-    forced: list[Forced] = []
+    forced: Annotated[list[Forced], Field(default_factory=list)]
 
 
 class FoldDone(Sealed):

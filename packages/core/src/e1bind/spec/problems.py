@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from e1bind.errors import MAX_SHOWN, Problem
+from e1bind.plugins.foreign import told
 from e1bind.spec.options import Options
 
 _TYPES = {
@@ -42,6 +43,8 @@ def validate_options(
             for number, detail in enumerate(error.errors(include_url=False))
         ]
         return None, _merged(problems)
+    except Exception as error:  # noqa: BLE001 - a plugin's own validator may raise anything
+        return None, [Problem(path, f"the options cannot be checked: {told(error)}; this is a fault of the plugin")]
 
 
 def _problem(

@@ -10,7 +10,7 @@ from e1bind.spec import Options
 class MaskedOptions(Options):
     """V views of a chain, each with other residues masked and, if wanted, another MSA context."""
 
-    num_variants: int = Field(4, ge=1, description="Views of each chain in training (V).")
+    num_variants: int = Field(4, ge=1, le=4096, description="Views of each chain in training (V).")
     mask_prob_min: float = Field(0.05, ge=0, le=1, description="Lowest share of residues selected in a view.")
     mask_prob_max: float = Field(
         0.15, ge=0, le=1, description="Highest share of residues selected in a view; 0: none."
