@@ -27,6 +27,8 @@ def check_digests(folder: Path, known: Mapping[str, str], files: Iterable[Path],
     """
     for file in files:
         wanted = known.get(str(file.relative_to(folder)))
+        if file.is_dir():
+            raise RunError(f"{file} is a folder where a file belongs; remove it, then {advice}")
         if not file.exists():
             if wanted is not None:
                 raise RunError(f"{file} is missing; {advice}")

@@ -24,7 +24,11 @@ def locked(folder: Path, wanted: bool = True) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(folder / LOCK, flags, 0o666)
+    except IsADirectoryError:
+        raise RunError(f"{folder / LOCK} is a folder where a file belongs; remove it") from None
     with open(descriptor, "a+", encoding="utf-8", errors="replace") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
