@@ -62,7 +62,7 @@ def sampled(cases: list[tuple[str, ...]], one_in: int) -> list[tuple[str, ...]]:
     if EVERYTHING:
         return cases
     number = {case: int(hashlib.sha256("/".join(case).encode()).hexdigest(), 16) for case in cases}
-    return [case for case in cases if number[case] % (one_in if case[0] in QUICK else 5 * one_in) == 0]
+    return [case for case in cases if number[case] % (one_in if case[0] in QUICK else 10 * one_in) == 0]
 
 
 @contextmanager
@@ -151,7 +151,7 @@ STRUCTURED = [name for name in WHOLE if name.endswith((".json", ".jsonl", ".yaml
 TYPES = [(command, name, kind) for command in QUICK for name in STRUCTURED for kind in INSIDE]
 
 
-@pytest.mark.parametrize(("command", "name", "kind"), sampled(CASES + TYPES, 50))
+@pytest.mark.parametrize(("command", "name", "kind"), sampled(CASES + TYPES, 60))
 def test_a_finished_run(whole, wanted, use, tmp_path, command, name, kind):
     if command not in wanted:
         wanted[command] = use(command, damaged_copy(whole, tmp_path / "run", name, lambda *_: True))[2]
@@ -168,7 +168,7 @@ UNSEALED = [("predict", name, kind) for name in WHOLE for kind in BYTES | INSIDE
 UNSEALED += [("compare", name, kind) for name in STRUCTURED for kind in BYTES | INSIDE]
 
 
-@pytest.mark.parametrize(("command", "name", "kind"), sampled(UNSEALED, 60))
+@pytest.mark.parametrize(("command", "name", "kind"), sampled(UNSEALED, 80))
 def test_a_run_without_seals_gives_an_answer_or_a_sentence(whole, use, tmp_path, command, name, kind):
     """A run older than seals cannot tell every change, but no damage ends in a traceback."""
     damage: Damage = (BYTES | INSIDE)[kind]
@@ -187,7 +187,7 @@ GOING_ON = [(command, name, kind) for command in ("resume", "collect", "predict"
 
 @pytest.mark.parametrize(("command", "name", "kind"), sampled(GOING_ON, 20))
 def test_an_unfinished_run(killed, wanted, use, tmp_path, command, name, kind):
-    if "goes on" not in wanted:
+    if command == "resume" and "goes on" not in wanted:
         wanted["goes on"] = use("resume", damaged_copy(killed, tmp_path / "run", ".lock", lambda *_: True))[2]
     if name.endswith("last"):
         name = str(sorted((killed / name).iterdir())[-1].relative_to(killed))

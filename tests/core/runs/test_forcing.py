@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from small_runs import go_on
 
 from e1bind_cli.app import run as e1bind
 
@@ -68,7 +69,7 @@ def test_what_cannot_be_gone_on_with_leaves_the_record_as_it_was(
     assert "Traceback" not in text
     assert message in text
     assert frozen(run) == before
-    assert e1bind(["train", "--resume", str(run)]) == 0
+    assert go_on(run).summary.finished
 
 
 def test_a_forced_change_stands_in_the_record_and_is_told_by_compare(killed, whole, tmp_path, spec_of, capsys):

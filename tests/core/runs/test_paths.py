@@ -128,7 +128,7 @@ def test_the_files_of_a_run_have_the_modes_of_the_umask(short_spec, tmp_path):
         (["report", "x" * 5000], "File name too long"),
         (["collect", "x" * 5000], "File name too long"),
         (["train", "--resume", "x" * 5000], "File name too long"),
-        (["train", "x" * 5000], "File name too long"),
+        (["train", "x" * 5000], "too long"),
         (["init", "{file}/x.toml"], "cannot be written"),
         (["schema", "-o", "{file}/x.json"], "cannot be written"),
     ],
