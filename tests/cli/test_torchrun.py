@@ -241,7 +241,7 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_processes_end_with_their_launcher_before_and_after_they_have_met(folder: Path) -> None:
+def test_processes_end_with_their_launcher_before_they_have_met(folder: Path) -> None:
     launcher = start(folder, *E1BIND, *TRAIN[2:], "--nproc", "2")
     pids = descendants_called(launcher.pid)
     os.kill(pids[1], signal.SIGSTOP)  # so that the first waits for it
@@ -251,6 +251,10 @@ def test_processes_end_with_their_launcher_before_and_after_they_have_met(folder
     assert gone(pids[:1], 20)
     os.kill(pids[1], signal.SIGCONT)
     assert gone(pids[1:], 20)
+
+
+@all_faults
+def test_processes_end_with_their_launcher_after_the_step_at_hand(folder: Path) -> None:
     launcher = start(folder, *E1BIND, *TRAIN[2:-1], "second", "--nproc", "2")
     pids = descendants_called(launcher.pid)
     wait_for(folder / "results" / "second" / "training.log", "fold 1 epoch 2")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from fnmatch import fnmatch
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from plugin_packages import environment
+from forks import fork, wait
 from seals import reseal, rewrite
 from small_runs import SPEC
 
@@ -20,22 +19,6 @@ from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind_cli.app import run as e1bind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
-WATCH = """
-import json, os, sys
-wrote = set()
-def watch(event, arguments):
-    if event == "open" and isinstance(arguments[0], (str, bytes)):
-        path, mode, flags = arguments
-        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-            wrote.add(os.path.abspath(os.fsdecode(path)))
-    elif event == "os.rename":
-        wrote.add(os.path.abspath(os.fsdecode(arguments[1])))
-sys.addaudithook(watch)
-from e1bind_cli.app import run
-code = run(json.loads(sys.argv[1]))
-found = sorted(p for p in wrote if not p.startswith(("/dev/", "/proc/")) and ".tmp" not in p)
-print("\\nWATCHED", json.dumps([code, found]))
-"""
 PLUGIN = 'from pathlib import Path\nPath(__file__).with_name("executed").write_text("x")\nE1BIND_API = 1\n'
 PDB = "".join(
     f"ATOM  {i + 1:5}  CA  {name} A{i + 1:4}    {3.8 * i:8.3f}{0:8.3f}{0:8.3f}  1.00 20.00           C  \n"
@@ -92,23 +75,33 @@ def arguments(command: str, base: Path) -> list[str]:
 
 
 def watched(base: Path, words: list[str]) -> tuple[int, list[str], str]:
-    """Exit code, files written (relative to `base`), and what was said."""
-    home = base / "home"
-    home.mkdir(exist_ok=True)
-    env = environment(env={"OMP_NUM_THREADS": "1", "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"})
-    done = subprocess.run(
-        [sys.executable, "-c", WATCH, json.dumps(words)],
-        cwd=base,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    found = re.search(r"^WATCHED (.*)$", done.stdout, re.M)
-    assert found, done.stderr
-    code, files = json.loads(found[1])
+    """Exit code, files written (relative to `base`), and what was said; in a child, whose hook ends with it."""
+    found, said, home = base / "found.json", base / "said", base / "home"
+    said.unlink(missing_ok=True)
+
+    def work() -> None:
+        wrote: set[str] = set()
+
+        def watch(event: str, arguments: tuple[object, ...]) -> None:
+            if event == "open" and isinstance(arguments[0], str | bytes):
+                if int(arguments[2]) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):  # type: ignore[call-overload]
+                    wrote.add(os.path.abspath(os.fsdecode(arguments[0])))
+            elif event == "os.rename":
+                wrote.add(os.path.abspath(os.fsdecode(arguments[1])))  # type: ignore[arg-type]
+
+        os.chdir(base)
+        sys.dont_write_bytecode = True
+        sys.stderr = sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for the rest of the child's life
+        sys.addaudithook(watch)
+        code = e1bind(words)
+        files = sorted(p for p in wrote if not p.startswith(("/dev/", "/proc/")) and ".tmp" not in p)
+        found.write_text(json.dumps([code, files]))
+
+    assert wait(fork(work, said, {"HOME": str(home)}), 300) == 0, said.read_text()
+    code, files = json.loads(found.read_text())
     inside = [os.path.relpath(file, base) for file in files]
-    return code, [f for f in inside if not f.startswith("home/")], done.stderr
+    ours = [f for f in inside if not f.startswith(("home/", "..")) and f not in ("said", "found.json")]
+    return code, ours, said.read_text()
 
 
 def patterns(cell: str) -> list[str]:
@@ -124,7 +117,6 @@ def patterns(cell: str) -> list[str]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", TABLE)
 def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, command: str) -> None:
     if command == "compare RUN RUN" and not (base / "other").exists():

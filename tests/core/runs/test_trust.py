@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from plugin_packages import run_cli
+from forks import fork, wait
 from seals import reseal, rewrite
 
 from e1bind.errors import RunError
@@ -107,27 +108,40 @@ def test_code_of_a_checkpoint_is_refused_with_file_and_digest(whole, tmp_path):
         frozen_spec(RunDir(run))
 
 
-@pytest.mark.slow
 def test_a_run_keeps_its_own_plugin_and_uses_that_when_trusted(short_spec, short_data, tmp_path):
     plugin, mark = tmp_path / "quiet_loss.py", tmp_path / "mark"
     plugin.write_text(PLUGIN.format(mark=str(mark), module="quiet_loss"))
     text = short_spec + '\n[plugins]\nlocal = ["quiet_loss.py"]\n[losses.nothing]\nweight = 1.0\n'
     (tmp_path / "spec.toml").write_text(text)
-    done = run_cli("train", "spec.toml", "--run-id", "own", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+
+    def call(*words: str) -> tuple[int, str]:
+        """In a child, so that a plugin that was imported is gone afterwards."""
+        log = tmp_path / "log"
+        log.unlink(missing_ok=True)
+
+        def work() -> None:
+            sys.stderr = sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - for the rest of the child's life
+            (tmp_path / "code").write_text(str(e1bind(list(words))))
+
+        assert wait(fork(work, log), 300) == 0, log.read_text()
+        return int((tmp_path / "code").read_text()), log.read_text()
+
+    for fold in ("1", "2"):
+        assert call("train", str(tmp_path / "spec.toml"), "--run-id", "own", "--fold", fold)[0] == 0
     run = tmp_path / "results" / "own"
+    assert call("collect", str(run))[0] == 2
+    assert call("collect", str(run), "--trust-run-code")[0] == 0
     assert (run / "plugins" / "quiet_loss.py").read_bytes() == plugin.read_bytes()
     plugin.unlink()
     mark.unlink()
-    predict = ("predict", str(run), str(short_data / "new.fasta"), "-o", "o.csv")
-    refused = run_cli(*predict, cwd=tmp_path)
-    assert refused.returncode == 2
+    predict = ("predict", str(run), str(short_data / "new.fasta"), "-o", str(tmp_path / "o.csv"))
+    assert call(*predict)[0] == 2
     assert not mark.exists()
-    trusted = run_cli(*predict, "--trust-run-code", cwd=tmp_path)
-    assert trusted.returncode == 0, trusted.stderr
+    code, said = call(*predict, "--trust-run-code")
+    assert code == 0, said
     assert mark.exists()
     kept = run / "plugins" / "quiet_loss.py"
     kept.write_text(kept.read_text() + "# changed\n")
-    warned = run_cli(*predict, "--trust-run-code", cwd=tmp_path)
-    assert "the local plugin" in warned.stderr
-    assert "was changed after the training" in warned.stderr
+    said = call(*predict, "--trust-run-code")[1]
+    assert "the local plugin" in said
+    assert "was changed after the training" in said
