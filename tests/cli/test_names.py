@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from small_runs import SPEC
+from small_runs import SPEC, train_once
 
 from e1bind_cli.app import run
 
@@ -19,9 +19,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     folder = tmp_path_factory.mktemp("odd")
     text = SPEC.format(data=root / "examples" / "data").replace("{ion}_train", "ZN_train")
     text = text.replace('ions = ["ZN"]', f'ions = ["{ION}"]').replace("epochs = 2", "epochs = 1")
-    (folder / "spec.toml").write_text(text)
-    assert run(["train", str(folder / "spec.toml"), "--run-id", "odd"]) == 0
-    return folder / "results" / "odd"
+    return train_once(folder, text, "odd").run.path
 
 
 def test_markup_in_the_name_of_an_ion_is_text(odd, tmp_path, root, capsys):

@@ -95,7 +95,7 @@ POINTS = [(name, call) for name in ("fsync", "replace") for call in range(1, 60)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "call"), POINTS if EVERYTHING else POINTS[::9])
+@pytest.mark.parametrize(("name", "call"), POINTS if EVERYTHING else POINTS[::20])
 def test_kill_9_while_a_file_is_written(tmp_path, text, undisturbed, name, call):
     """At the n-th time a file is synced to disk, or renamed into its place."""
 
@@ -112,7 +112,7 @@ def test_kill_9_while_a_file_is_written(tmp_path, text, undisturbed, name, call)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", range(1, 12) if EVERYTHING else (2, 4, 6))
+@pytest.mark.parametrize("call", range(1, 12) if EVERYTHING else (2, 5))
 def test_kill_9_in_collect(tmp_path, text, undisturbed, call):
     for fold in (1, 2):
         train_once(tmp_path, text, RUN, fold)

@@ -81,6 +81,7 @@ def test_ctrl_c_while_a_plugin_is_imported_ends_the_command(tmp_path: Path) -> N
     assert process.wait(timeout=30) in (130, -signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["1>&-", "2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"])
 def test_closed_streams_do_no_harm(tmp_path: Path, closed: str) -> None:
     lay_out(tmp_path, "noisy", NOISE.replace("sys.__stdout__.write", "str"))

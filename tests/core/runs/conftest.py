@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from forks import fork, kill_at, wait
-from small_runs import SPEC
+from small_runs import SPEC, train_once
 
 from e1bind.runs.fold_state import StateFiles
 from e1bind_cli.app import run as e1bind
@@ -40,9 +40,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory, short_spec: str, short_data:
     """A finished run with report and evaluation; nobody writes into it."""
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("whole")
-    (folder / "spec.toml").write_text(short_spec)
-    assert e1bind(["train", str(folder / "spec.toml"), "--run-id", "whole"]) == 0
-    run = folder / "results" / "whole"
+    run = train_once(folder, short_spec, "whole").run.path
+    assert e1bind(["report", str(run)]) == 0
     assert e1bind(["evaluate", str(run), "--data", str(short_data / "new.fasta"), "--resamples", "20"]) == 0
     return run
 

@@ -151,7 +151,7 @@ STRUCTURED = [name for name in WHOLE if name.endswith((".json", ".jsonl", ".yaml
 TYPES = [(command, name, kind) for command in QUICK for name in STRUCTURED for kind in INSIDE]
 
 
-@pytest.mark.parametrize(("command", "name", "kind"), sampled(CASES + TYPES, 60))
+@pytest.mark.parametrize(("command", "name", "kind"), sampled(CASES + TYPES, 80))
 def test_a_finished_run(whole, wanted, use, tmp_path, command, name, kind):
     if command not in wanted:
         wanted[command] = use(command, damaged_copy(whole, tmp_path / "run", name, lambda *_: True))[2]
@@ -168,7 +168,7 @@ UNSEALED = [("predict", name, kind) for name in WHOLE for kind in BYTES | INSIDE
 UNSEALED += [("compare", name, kind) for name in STRUCTURED for kind in BYTES | INSIDE]
 
 
-@pytest.mark.parametrize(("command", "name", "kind"), sampled(UNSEALED, 80))
+@pytest.mark.parametrize(("command", "name", "kind"), sampled(UNSEALED, 120))
 def test_a_run_without_seals_gives_an_answer_or_a_sentence(whole, use, tmp_path, command, name, kind):
     """A run older than seals cannot tell every change, but no damage ends in a traceback."""
     damage: Damage = (BYTES | INSIDE)[kind]
@@ -185,7 +185,7 @@ GOING_ON = [(command, name, kind) for command in ("resume", "collect", "predict"
             for kind in [*BYTES, "renamed key", "nested", "300 digits at 0", "a text at 3"]]  # fmt: skip
 
 
-@pytest.mark.parametrize(("command", "name", "kind"), sampled(GOING_ON, 20))
+@pytest.mark.parametrize(("command", "name", "kind"), sampled(GOING_ON, 30))
 def test_an_unfinished_run(killed, wanted, use, tmp_path, command, name, kind):
     if command == "resume" and "goes on" not in wanted:
         wanted["goes on"] = use("resume", damaged_copy(killed, tmp_path / "run", ".lock", lambda *_: True))[2]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from small_runs import go_on
 
+from e1bind.spec import load_spec
 from e1bind_cli.app import run as e1bind
 
 FROZEN = ("spec.resolved.json", "plugins.json", "data.json")
@@ -75,7 +76,7 @@ def test_what_cannot_be_gone_on_with_leaves_the_record_as_it_was(
 def test_a_forced_change_stands_in_the_record_and_is_told_by_compare(killed, whole, tmp_path, spec_of, capsys):
     run = Path(shutil.copytree(killed, tmp_path / "run"))
     changed = spec_of(run, ("learning_rate = 1e-3", "learning_rate = 1e-5"))
-    assert e1bind(["train", changed, "--resume", str(run), "--force"]) == 0
+    assert go_on(run, spec=load_spec(Path(changed)), force=True).summary.finished
     begun = json.loads((run / "data.json").read_text())
     (forced,) = begun["forced"]
     assert forced["changes"] == ["spec: training.learning_rate: 0.001 -> 1e-05"]

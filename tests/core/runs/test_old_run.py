@@ -53,6 +53,7 @@ def test_predict_gives_what_the_version_that_made_it_gave(old, tmp_path, capsys)
         assert float(ours["probability"]) == pytest.approx(float(theirs["probability"]), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_compared_and_reported(old, tmp_path):
     other = Path(shutil.copytree(old, tmp_path / "other"))
     data = tmp_path / "data" / "ZN_train.fasta"
@@ -77,6 +78,7 @@ def test_collect_puts_it_together_to_the_same_bytes_and_seals_it(old, tmp_path, 
     assert "adapter_model.safetensors is damaged" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.slow
 def test_an_unfinished_one_is_gone_on_with_to_the_same_bytes(old):
     before = results(old)
     for name in ("summary.json", "summary.csv", "oof_preds.npz", "fold_2/fold.json", "fold_2/oof_preds.npz"):

@@ -197,6 +197,7 @@ def test_many_problems_are_counted_and_told_soon(tmp_path: Path) -> None:
     assert len(message.splitlines()) == 52
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -215,6 +216,7 @@ def test_thousands_of_anything_are_told_soon(tmp_path: Path, text: str) -> None:
     assert len(complaint(tmp_path, text).splitlines()) <= 52
 
 
+@pytest.mark.slow
 def test_long_specs_over_long_specs_are_merged_soon(tmp_path: Path) -> None:
     keys = "\n".join(f"key{i} = 1" for i in range(20_000))
     (tmp_path / "lower.toml").write_text(f"[training]\n{keys}")
@@ -226,6 +228,7 @@ def test_a_frozen_table_is_held_to_the_same_limits(tmp_path: Path) -> None:
         validate_spec(RawSpec("spec.resolved.json", tmp_path, {"training": {"epochs": 10**5000}}))
 
 
+@pytest.mark.slow
 def test_the_command_line_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text(spec())
     (tmp_path / "deep.toml").write_text(spec(more=f"x = {DEEP}"))
