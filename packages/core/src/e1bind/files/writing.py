@@ -17,17 +17,8 @@ def atomic_write(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary file beside `path`, sync it to disk and rename it: whole, or not there."""
     if path.is_dir():
         raise RunError(f"{path} is a folder where a file belongs; remove it, then give the same command again")
-    temporary = _beside(path)
-    try:
+    with _replacing(path) as temporary:
         write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        # What went wrong first is what must be told, whatever the disk says to the clearing up.
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 def atomic_write_text(path: Path, text: str) -> None:
@@ -67,18 +58,8 @@ def output(path: Path, option: str = "-o") -> Iterator[IO[bytes]]:
                 yield sink
             return
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _beside(place)
-        try:
-            with temporary.open("wb") as file:
-                with _packed(file, path) as sink:
-                    yield sink
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(place)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        with _replacing(place) as temporary, temporary.open("wb") as file, _packed(file, path) as sink:
+            yield sink
 
 
 def output_text(path: Path, text: str, option: str = "-o") -> None:
@@ -115,8 +96,20 @@ def _place(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+@contextmanager
+def _replacing(place: Path) -> Iterator[Path]:
+    """A file beside `place` that is synced and takes its place once it was filled, and is gone after an error."""
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(place)
+    except BaseException:
+        # What went wrong first is what must be told, whatever the disk says to the clearing up.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager
