@@ -109,11 +109,11 @@ def fold_done(folder: FoldDir, files: Sequence[Path] | None = None) -> FoldDone 
             return None
         if done.fold != folder.number:
             raise RunError(f"{folder.done} is that of fold {done.fold}: folders of folds were swapped")
-    known = done.files if done.sealed else digests(folder.path, fold_artefacts(folder))
     missing = [file for file in fold_artefacts(folder) if not file.is_file()]
     if missing:
         raise RunError(f"{missing[0]} is missing; {advice}")
-    check_digests(folder.path, known, fold_artefacts(folder) if files is None else files, advice)
+    if done.sealed:
+        check_digests(folder.path, done.files, fold_artefacts(folder) if files is None else files, advice)
     return done
 
 
