@@ -46,6 +46,8 @@ accum_steps = 2
 early_stop_patience = 0
 max_residues = 120
 window_overlap = 16
+[baselines]
+compute = []
 [metrics]
 compute = ["auprc", "auroc", "hra"]
 """

@@ -29,9 +29,9 @@ FLOORS = [
     {"log"},
     {"plugins", "spec"},
     {"contracts", "scoring"},
-    {"data", "views", "metrics"},
+    {"data", "views", "heads", "metrics"},
     {"runs"},
-    {"engine"},
+    {"engine", "baselines"},
     {"inference", "report"},
     {"workflow", "builtin"},
 ]

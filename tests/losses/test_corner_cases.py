@@ -6,12 +6,40 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
+from e1bind.scoring import prototype_scores
 from e1bind_losses.plugin import e1bind_losses
+from e1bind_losses.precision import full_precision
+
+
+class OnPrototypeScores(nn.Module):
+    """A loss on a head's scores, called as a run with prototypes calls it."""
+
+    def __init__(self, loss: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.loss, self.temperature = loss, temperature
+
+    @full_precision
+    def forward(self, batch):
+        scores = prototype_scores(batch.embeddings, batch.view_mask, batch.prototype, self.temperature)
+        return self.loss(replace(batch, scores=scores))
+
+
+@pytest.fixture
+def build(build):
+    def built(name: str, **options: object) -> nn.Module:
+        if name != "bce":
+            return build(name, **options)
+        temperature = options.pop("scoring_temperature", 0.2)
+        return OnPrototypeScores(build(name, **options), temperature)
+
+    return built
+
 
 NAMES = [descriptor.name for descriptor in e1bind_losses()]
 ON_RESIDUES = [name for name in NAMES if name != "mlm"]
-ON_SCORES = ["prototype-alignment", "prototype-bce", "focal", "asymmetric"]
+ON_SCORES = ["prototype-alignment", "prototype-bce", "bce", "focal", "asymmetric"]
 
 
 def backward(output, batch) -> torch.Tensor:
@@ -93,7 +121,7 @@ def test_bfloat16_inputs_are_computed_in_float32(build, make, name):
 @pytest.mark.parametrize("temperature", [1e-5, 1e-3, 1e5, 1e10])
 @pytest.mark.parametrize("R", [9, 400])
 def test_tiny_and_huge_temperatures_are_finite_in_float32(build, make, name, temperature, R):
-    option = "scoring_temperature" if name in ("prototype-bce", "focal", "asymmetric") else "temperature"
+    option = "scoring_temperature" if name in ("prototype-bce", "bce", "focal", "asymmetric") else "temperature"
     batch = make(R=R, dtype=torch.float32)
     output = build(name, **{option: temperature})(batch)
     assert torch.isfinite(output.value)
@@ -146,6 +174,7 @@ def test_losses_know_nothing_of_trainers_files_or_ranks_until_asked(descriptor):
         "nt-xent": {"views>=2"},
         "supcon": set(),
         "mlm": {"mlm-logits", "masked-tokens"},
+        **{name: {"scores"} for name in ("bce", "focal", "asymmetric")},
     }.get(descriptor.name, {"prototypes"})
 
 

@@ -36,6 +36,9 @@ def compare(runs: Runs, output: Output = Path("comparison")) -> None:
         table = _table(f"{ion}: all folds together ± standard deviation over folds", comparison.names, "metric")
         for metric, found in metrics.items():
             table.add_row(metric, *(_figure(value) for value in found))
+        for name, of in comparison.baselines[ion].items():
+            if "auprc" in of:
+                table.add_row(Text(f"auprc of {name}"), *(_figure(value) for value in of["auprc"]))
         out.print(table)
     err.print(f"wrote tables and figures into {output}", soft_wrap=True)
 

@@ -24,6 +24,7 @@ from e1bind_cli.inference_arguments import (
     chosen_thresholds,
     set_threads,
 )
+from e1bind_cli.results import baselines_table
 
 if TYPE_CHECKING:
     from e1bind.inference.evaluate import Evaluation
@@ -100,6 +101,9 @@ def _say(evaluation: Evaluation) -> None:
             interval = f"{_figure(found.low)} to {_figure(found.high)}" if found.low == found.low else "-"
             table.add_row(name, _figure(found.value), interval, _figure(oof.get(name)))
         out.print(table)
+        if result.judged is not None:
+            out.print("Beside the run's baselines: AUPRC on the same residues, 95 % over proteins")
+            out.print(baselines_table({result.ion: (result.judged.auprc, result.judged.baselines)}))
         for name, found in result.metrics.items():
             if found.reason:
                 out.print(f"{name}: {found.reason}")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from e1bind_cli.console import out
 
 if TYPE_CHECKING:
-    from e1bind.runs.schemas import Summary
+    from e1bind.runs.schemas import BaselineFigures, Range, Summary
 
+RUN = "run"
 _HEAD = ("fold", "ion", "epoch", "chains", "sites")
 
 
@@ -24,6 +26,10 @@ def print_results(summary: Summary, run: Path) -> None:
     out.print("Held-out chains; precision, recall and the like at each ion's global threshold")
     for part in _parts(names):
         out.print(fold_table(summary, part))
+    judged = {ion: (of.auprc, of.baselines) for ion, of in summary.oof.items() if of.auprc is not None}
+    if judged:
+        out.print("Beside what is had for nothing: AUPRC on the same residues, 95 % over proteins")
+        out.print(baselines_table(judged))
     if summary.random_weights:
         out.print("The backbone had random weights: these figures show that the run works, nothing more.")
     out.print(f"run directory: {_short(run)}", soft_wrap=True)
@@ -43,6 +49,31 @@ def fold_table(summary: Summary, names: Sequence[str]) -> Table:
         whole = ("all", ion, "", str(data.proteins), str(data.positives))
         table.add_row(*whole, *_figures(of.metrics, names), style="bold")
     return table
+
+
+def baselines_table(judged: Mapping[str, tuple[Range, Mapping[str, BaselineFigures]]]) -> Table:
+    """Each ion's run and baselines, and how far the run is above each of them."""
+    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for column in ("ion", "method", "auprc", "95 %", "run above it", "95 %"):
+        table.add_column(column, justify="left" if column in ("ion", "method") else "right")
+    for ion, (run, baselines) in judged.items():
+        table.add_row(Text(ion), RUN, _three(run.value), _between(run), "", "", style="bold")
+        for name, found in baselines.items():
+            above = found.difference
+            sign = "-" if math.isnan(above.value) else f"{above.value:+.3f}"
+            cells = (_three(found.auprc.value), _between(found.auprc), sign, _between(above, "+"))
+            table.add_row(Text(ion), Text(name), *cells)
+    return table
+
+
+def _three(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
+
+
+def _between(interval: Range, sign: str = "") -> str:
+    if math.isnan(interval.low):
+        return "-"
+    return f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"
 
 
 def _figures(metrics: Mapping[str, float], names: Sequence[str]) -> list[str]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e1bind.metrics.catalog import metric_plugins
-from e1bind.plugins import MetricPlugin, ReaderPlugin, ViewGeneratorPlugin, hookimpl
+from e1bind.plugins import (
+    BaselinePlugin,
+    HeadPlugin,
+    MetricPlugin,
+    ReaderPlugin,
+    ViewGeneratorPlugin,
+    hookimpl,
+)
 
 E1BIND_API = 1
 
@@ -35,5 +42,51 @@ def e1bind_view_generators() -> Sequence[ViewGeneratorPlugin]:
 
 
 @hookimpl
+def e1bind_heads() -> Sequence[HeadPlugin]:
+    return [
+        HeadPlugin(
+            name="prototype",
+            target="e1bind.heads.prototype:PrototypeHead",
+            options="e1bind.heads.options:PrototypeHeadOptions",
+            summary="Similarity to the frozen prototypes; what a spec without a head table means.",
+            provides={"scores", "prototypes"},
+        ),
+        HeadPlugin(
+            name="linear",
+            target="e1bind.heads.linear:LinearHead",
+            options="e1bind.heads.options:LinearHeadOptions",
+            summary="A trained linear classifier for each ion on the embeddings.",
+            needs={"loss-on-scores"},
+            provides={"scores"},
+        ),
+    ]
+
+
+@hookimpl
 def e1bind_metrics() -> Sequence[MetricPlugin]:
     return metric_plugins()
+
+
+@hookimpl
+def e1bind_baselines() -> Sequence[BaselinePlugin]:
+    return [
+        BaselinePlugin(
+            name="residue-type",
+            target="e1bind.baselines.residue_type:ResidueType",
+            options="e1bind.baselines.options:ResidueTypeOptions",
+            summary="How often residues of the same type bind in the training chains.",
+        ),
+        BaselinePlugin(
+            name="window",
+            target="e1bind.baselines.window:Window",
+            options="e1bind.baselines.options:WindowOptions",
+            summary="Logistic regression on the residue types around a residue (one-hot window).",
+        ),
+        BaselinePlugin(
+            name="frozen-probe",
+            target="e1bind.baselines.frozen_probe:FrozenProbe",
+            options="e1bind.baselines.options:FrozenProbeOptions",
+            summary="Logistic regression on the embeddings of the unadapted backbone.",
+            needs={"embeddings"},
+        ),
+    ]

@@ -24,6 +24,7 @@ from e1bind.inference.stream import Prediction
 from e1bind.metrics.curves import Auprc
 from e1bind.metrics.options import NoOptions
 from e1bind.metrics.thresholds import Threshold
+from e1bind.report.baselines_figure import methods, plot_baselines
 from e1bind.report.html import write_report
 from e1bind.report.interval_figures import Bar, evaluation_figures
 from e1bind.report.run import draw_fold, draw_run
@@ -106,6 +107,10 @@ def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: N
             calibration = used.calibrations.get(result.ion)
             how = measures(used.stored.resolved)
             evaluation_figures(table, result.ion, folder.path, threshold, bars, _examples(result), calibration, how)
+            if result.judged is not None:
+                beside = methods(result.judged.auprc, result.judged.baselines)
+                file = folder.path / f"baselines_{file_part(result.ion)}.png"
+                plot_baselines(beside, file, f"{result.ion}, test chains")
     return evaluation, folder.path
 
 
@@ -127,5 +132,5 @@ def compare(runs: Sequence[Path], folder: Path) -> Comparison:
         write_comparison(comparison, folder)
         for ion, metrics in comparison.figures.items():
             file = folder / f"comparison_{file_part(ion)}.png"
-            plot_comparison(comparison.names, metrics, file, f"{ion}, by run")
+            plot_comparison(comparison.names, metrics, file, f"{ion}, by run", comparison.baselines[ion])
     return comparison

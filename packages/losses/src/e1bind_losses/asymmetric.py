@@ -1,4 +1,4 @@
-"""Asymmetric loss on the scores of `e1bind.scoring`: each class has a focus of its own, easy negatives are dropped.
+"""Asymmetric loss on the scores of a head: each class has a focus of its own, easy negatives are dropped.
 
 Shape legend: R labelled residues, V views, D embedding width.
 """
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs, LossOutput
-from e1bind.scoring import prototype_scores
 from e1bind_losses.options import AsymmetricOptions
 from e1bind_losses.precision import full_precision, mean_over_residues
+from e1bind_losses.scores import scores_of
 
 
 class Asymmetric(nn.Module):
@@ -23,8 +23,9 @@ class Asymmetric(nn.Module):
 
     Ridnik et al., "Asymmetric Loss For Multi-Label Classification" (2021), equations 5 to 7.
 
-    In:  embeddings [R, V, D] and prototype [D], unit length; view_mask [R, V]; labels [R] of 0 or 1.
-    Out: scalar >= 0; a zero with a graph where R = 0. A residue masked in all views is scored on all of them.
+    In:  scores [R], logits with a graph (without them those of embeddings [R, V, D] and prototype [D], unit length,
+         and view_mask [R, V]; a residue masked in all views is scored on all of them); labels [R] of 0 or 1.
+    Out: scalar >= 0; a zero with a graph where R = 0.
     """
 
     def __init__(self, options: AsymmetricOptions) -> None:
@@ -36,7 +37,7 @@ class Asymmetric(nn.Module):
 
     @full_precision
     def forward(self, batch: LossInputs) -> LossOutput:
-        score_R = prototype_scores(batch.embeddings, batch.view_mask, batch.prototype, self.scoring_temperature)
+        score_R = scores_of(batch, self.scoring_temperature)
         pos_R = torch.exp(self.gamma_pos * F.logsigmoid(-score_R)) * F.softplus(-score_R)
         loss_R = torch.where(batch.labels == 1, pos_R, self._negative(score_R))
         return LossOutput(mean_over_residues(loss_R.sum(), score_R))

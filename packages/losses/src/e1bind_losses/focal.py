@@ -1,4 +1,4 @@
-"""Focal loss on the scores of `e1bind.scoring`, for classes as uneven as 1 to 60.
+"""Focal loss on the scores of a head, for classes as uneven as 1 to 60.
 
 Shape legend: R labelled residues, V views, D embedding width.
 """
@@ -10,9 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from e1bind.contracts import LossInputs, LossOutput
-from e1bind.scoring import prototype_scores
 from e1bind_losses.options import FocalOptions
 from e1bind_losses.precision import full_precision, mean_over_residues
+from e1bind_losses.scores import scores_of
 
 
 class Focal(nn.Module):
@@ -20,8 +20,9 @@ class Focal(nn.Module):
 
     Lin et al., "Focal Loss for Dense Object Detection" (2017), equation 5.
 
-    In:  embeddings [R, V, D] and prototype [D], unit length; view_mask [R, V]; labels [R] of 0 or 1.
-    Out: scalar >= 0; a zero with a graph where R = 0. A residue masked in all views is scored on all of them.
+    In:  scores [R], logits with a graph (without them those of embeddings [R, V, D] and prototype [D], unit length,
+         and view_mask [R, V]; a residue masked in all views is scored on all of them); labels [R] of 0 or 1.
+    Out: scalar >= 0; a zero with a graph where R = 0.
     """
 
     def __init__(self, options: FocalOptions) -> None:
@@ -32,7 +33,7 @@ class Focal(nn.Module):
 
     @full_precision
     def forward(self, batch: LossInputs) -> LossOutput:
-        score_R = prototype_scores(batch.embeddings, batch.view_mask, batch.prototype, self.scoring_temperature)
+        score_R = scores_of(batch, self.scoring_temperature)
         binds_R = batch.labels == 1
         own_R = torch.where(binds_R, score_R, -score_R)
         # log(1 - p_t) = logsigmoid(-own): the power stays exact, with a gradient, for p_t close to 0 and to 1.

@@ -13,6 +13,7 @@ _SCORING = (
     "A residue's score is (sim_pos - sim_neg) / scoring_temperature, averaged over its views. All losses on scores "
     "share one value, and so do validation and prediction."
 )
+_HEAD_SCORING = f"{_SCORING} Only a prototype head has a temperature; another head's scores are taken as they are."
 _CACHE = (
     "Memory, in MB, for similarities kept from forward to backward; what does not fit is computed again. 0 takes "
     "the least memory. All similarities of N embeddings take about N * N / 500,000 MB. On a CPU the memory stays "
@@ -79,10 +80,9 @@ class PrototypeAlignmentOptions(Options):
     eps_neg: float = Field(0.05, ge=0, le=2, description="The same for a residue that does not bind.")
 
 
-class PrototypeBCEOptions(Options):
-    """Binary cross-entropy on the scores."""
+class BCEOptions(Options):
+    """Binary cross-entropy on the head's scores."""
 
-    scoring_temperature: float = Field(0.2, gt=0, description=_SCORING)
     label_smoothing: float = Field(
         0.05,
         ge=0,
@@ -94,10 +94,16 @@ class PrototypeBCEOptions(Options):
     )
 
 
+class PrototypeBCEOptions(BCEOptions):
+    """Binary cross-entropy on the scores of prototypes."""
+
+    scoring_temperature: float = Field(0.2, gt=0, description=_SCORING)
+
+
 class FocalOptions(Options):
     """Focal loss on the scores."""
 
-    scoring_temperature: float = Field(0.2, gt=0, description=_SCORING)
+    scoring_temperature: float = Field(0.2, gt=0, description=_HEAD_SCORING)
     gamma: float = Field(
         2.0, ge=0, description="How fast well-scored residues fade out; 0 is weighted cross-entropy."
     )
@@ -109,7 +115,7 @@ class FocalOptions(Options):
 class AsymmetricOptions(Options):
     """Asymmetric loss on the scores."""
 
-    scoring_temperature: float = Field(0.2, gt=0, description=_SCORING)
+    scoring_temperature: float = Field(0.2, gt=0, description=_HEAD_SCORING)
     gamma_pos: float = Field(0.0, ge=0, description="How fast well-scored binding residues fade out.")
     gamma_neg: float = Field(4.0, ge=0, description="How fast well-scored non-binding residues fade out.")
     clip: float = Field(

@@ -40,18 +40,25 @@ def e1bind_losses() -> Sequence[LossPlugin]:
             needs={"prototypes"},
         ),
         LossPlugin(
+            name="bce",
+            target="e1bind_losses.bce:BCE",
+            options="e1bind_losses.options:BCEOptions",
+            summary="Binary cross-entropy on the scores of whichever head the run has.",
+            needs={"scores"},
+        ),
+        LossPlugin(
             name="focal",
             target="e1bind_losses.focal:Focal",
             options="e1bind_losses.options:FocalOptions",
             summary="Cross-entropy on the scores that fades out for residues already scored well.",
-            needs={"prototypes"},
+            needs={"scores"},
         ),
         LossPlugin(
             name="asymmetric",
             target="e1bind_losses.asymmetric:Asymmetric",
             options="e1bind_losses.options:AsymmetricOptions",
             summary="Focal loss with a focus of its own for each class; easy non-binding residues are dropped.",
-            needs={"prototypes"},
+            needs={"scores"},
         ),
         LossPlugin(
             name="mlm",

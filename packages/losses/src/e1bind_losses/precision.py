@@ -41,7 +41,10 @@ def mean_over_residues(total: Tensor, score_R: Tensor) -> Tensor:
 
 def _widened(batch: LossInputs) -> LossInputs:
     mlm = batch.mlm and replace(batch.mlm, logits=_wide(batch.mlm.logits))
-    return replace(batch, embeddings=_wide(batch.embeddings), prototype=_wide(batch.prototype), mlm=mlm)
+    scores = batch.scores if batch.scores is None else _wide(batch.scores)
+    return replace(
+        batch, embeddings=_wide(batch.embeddings), prototype=_wide(batch.prototype), mlm=mlm, scores=scores
+    )
 
 
 def _wide(tensor: Tensor) -> Tensor:

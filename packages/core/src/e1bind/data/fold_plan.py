@@ -37,11 +37,12 @@ class FoldCount:
 
 @dataclass(frozen=True)
 class FoldPlan:
-    """The fold (1 to `folds`) of every chain, and a count for each fold and ion."""
+    """The fold (1 to `folds`) and the group of related chains of every chain, and a count for each fold and ion."""
 
     folds: int
     fold_of: Mapping[str, int]
     counts: tuple[FoldCount, ...]
+    group_of: Mapping[str, int]
 
     def split(self, records: Sequence[ResidueRecord], fold: int) -> tuple[list[ResidueRecord], list[ResidueRecord]]:
         """The records that train in `fold`, and those it validates on; both in the order given."""
@@ -74,7 +75,8 @@ def assign_folds(
     fold_of = {ordered[i].id: int(fold_G[g]) + 1 for g, group in enumerate(members) for i in group}
     counts = _count(load_GQ, fold_G, ions, folds)
     _check_positives(counts, folds)
-    return FoldPlan(folds, {record.id: fold_of[record.id] for record in records}, counts)
+    group_of = {ordered[i].id: g for g, group in enumerate(members) for i in group}
+    return FoldPlan(folds, {record.id: fold_of[record.id] for record in records}, counts, group_of)
 
 
 def _join_groups(records: Sequence[ResidueRecord], groups: Mapping[str, str] | None) -> list[list[int]]:

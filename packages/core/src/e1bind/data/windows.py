@@ -59,8 +59,12 @@ def cut_windows(length: int, max_residues: int | None, overlap: int) -> list[Win
 def merge_windows(
     length: int, windows: Sequence[Window], scores: Sequence[NDArray[np.floating]]
 ) -> NDArray[np.float64]:
-    """One score per residue, [length]: the mean over the windows that hold it. `scores[w]` holds window w."""
-    total, seen = np.zeros(length), np.zeros(length, dtype=np.int64)
+    """One score per residue, [length]: the mean over the windows that hold it. `scores[w]` holds window w.
+
+    Scores may be vectors, [residues, width] in each window; the result is then [length, width].
+    """
+    total = np.zeros((length, *(scores[0].shape[1:] if scores else ())))
+    seen = np.zeros(length, dtype=np.int64)
     for (start, stop), values in zip(windows, scores, strict=True):
         if len(values) != stop - start:
             raise ValueError(f"window {start}-{stop} has {len(values)} scores")
@@ -68,7 +72,7 @@ def merge_windows(
         seen[start:stop] += 1
     if not seen.all():
         raise ValueError(f"residue {int(np.argmin(seen)) + 1} of {length} lies in no window")
-    return total / seen
+    return total / seen.reshape(-1, *[1] * (total.ndim - 1))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from e1bind.engine.pipeline import Pipeline
 from e1bind.errors import RunError
 from e1bind.log import log
 from e1bind.metrics.thresholds import Threshold, choose_threshold
+from e1bind.runs.baseline_files import FoldBaseline, read_baselines
 from e1bind.runs.continuing import Continuation, read_begun
 from e1bind.runs.decision_files import write_calibration, write_thresholds
 from e1bind.runs.fold_results import FoldResult, join_rows, read_fold
@@ -56,7 +57,8 @@ def conclude(
     table = oof_table(records, plan.fold_of, scores)
     thresholds = choose_thresholds(pipeline.spec, table)
     maps = fit_maps(table, ions, pipeline.spec.metrics.calibration, pipeline.metrics.values())
-    figures = build_summary(pipeline, plan, records, results, table, thresholds, run.run_id)
+    baselines = _baselines(run, pipeline, results)
+    figures = build_summary(pipeline, plan, records, results, table, thresholds, baselines, run.run_id)
     going_on.commit()
     join_rows(run)
     write_oof(run.oof, table)
@@ -89,6 +91,18 @@ def _results(run: RunDir, plan: FoldPlan, trained_with: set[str]) -> list[FoldRe
                 f" && e1bind train --resume {run.path}"
             )
     return results
+
+
+def _baselines(run: RunDir, pipeline: Pipeline, results: Sequence[FoldResult]) -> list[FoldBaseline]:
+    """The baselines of all folds; none where a fold has none (begun before there were baselines), which is said."""
+    if not pipeline.baselines:
+        return []
+    found = [read_baselines(run.fold(result.fold)) for result in results]
+    missing = [str(result.fold) for result, own in zip(results, found, strict=True) if own is None]
+    if missing:
+        log.warning("the run is held against no baseline: fold %s has none", ", ".join(missing))
+        return []
+    return [own for fold in found for own in fold or ()]
 
 
 def choose_thresholds(spec: RunSpec, table: Table) -> dict[str, Threshold]:

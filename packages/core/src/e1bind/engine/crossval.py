@@ -17,6 +17,7 @@ from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, 
 from e1bind.engine.dataset import data_facts, make_folds, read_training_data
 from e1bind.engine.distributed import World, peer_advice, restarts, world
 from e1bind.engine.events import Listener, Spoken
+from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import Pipeline, build_pipeline
@@ -188,10 +189,12 @@ class _CrossValidation:
         if self.world.main_does(lambda: read_fold(self.run_dir.fold(fold)) is not None):
             log.info("fold %d is finished already", fold)
             return
-        train_records, held_out = self.plan.split(self.records, fold)
-        trainer = FoldTrainer(
-            self.pipeline, train_records, held_out, self.run_dir.fold(fold), self.world, self.listener, stop
-        )
+        train, held_out = self.plan.split(self.records, fold)
+        folder = self.run_dir.fold(fold)
+        trainer = FoldTrainer(self.pipeline, train, held_out, folder, self.world, self.listener, stop)
+        data = FoldData(fold, train, held_out, self.plan.group_of)
+        fold_baselines(self.pipeline, trainer.model.network, data, folder, self.world)
+        stop.raise_if(stop.agreed(self.world), f"before fold {fold} trained on")
         result = trainer.run(self._commit)
         log.info("fold %d: best epoch %d of %d", fold, result.best_epoch, result.epochs)
         if join and self.world.is_main:

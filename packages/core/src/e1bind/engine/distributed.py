@@ -48,6 +48,14 @@ class World:
         dist.all_gather_object(gathered, value)
         return gathered
 
+    def to_main(self, value: Any) -> list[Any]:
+        """The values of all ranks in rank order, on the main one; nothing on the others."""
+        if self.size == 1:
+            return [value]
+        gathered: list[Any] | None = [None] * self.size if self.is_main else None
+        dist.gather_object(value, gathered)
+        return gathered or []
+
     def from_main(self, value: Any) -> Any:
         """Rank 0's value, on every rank."""
         if self.size == 1:

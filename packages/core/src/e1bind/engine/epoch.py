@@ -151,7 +151,7 @@ class EpochTrainer:
         # DDP averages gradients over ranks at the last backward of a step; the weights want their sum.
         sync = isinstance(self.wrapped, DistributedDataParallel) and not last
         with memory_advice(batch), self.wrapped.no_sync() if sync else contextlib.nullcontext():  # type: ignore[operator]
-            output = self.wrapped(batch.to(self.world.device), self.prototypes[batch.ion])
+            output = self.wrapped(batch.to(self.world.device), self.prototypes.get(batch.ion))
             check_finite(output, batch)
             (output.total * (weight * self.world.size)).backward()
         self.averages[batch.ion].add_step(output, batch.labelled if weight else 0)

@@ -13,19 +13,19 @@ from torch.nn.parallel import DistributedDataParallel
 
 from e1bind.contracts import ResidueRecord
 from e1bind.engine.averages import Sums
+from e1bind.engine.beginning import begin_ions
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch
+from e1bind.engine.epoch_lines import epoch_lines
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import NonFinite, check_scores, memory_told
-from e1bind.engine.held_out import evaluate, labelled, load, measure, window_batches
+from e1bind.engine.held_out import evaluate, labelled, measure
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
-from e1bind.engine.prototypes import make_prototype
-from e1bind.engine.seeds import derive
 from e1bind.engine.stopping import StopRequest
 from e1bind.errors import RunError
 from e1bind.log import log
-from e1bind.runs.adapters import Heads, save_best
+from e1bind.runs.adapters import Heads, load_head, save_best
 from e1bind.runs.fingerprints import training_fingerprint
 from e1bind.runs.fold_results import FoldResult, write_fold, write_rows
 from e1bind.runs.fold_state import FoldState, StateFiles, prototype_table, to_cpu
@@ -96,14 +96,17 @@ class FoldTrainer:
     # ---------------------------------------------------------------------------------- state
 
     def _begin(self, begun: Callable[[], None]) -> None:
-        """Go on from the newest state, or begin with prototypes of the untrained model."""
+        """Go on from the newest state, or begin with what the untrained model makes of the training chains."""
         state = self.world.from_main(self.states.load() if self.world.is_main else None)
         if state is None:
-            self.prototypes = {ion: self._prototype(ion) for ion in self.section.ions}
+            self.prototypes = begin_ions(self.pipeline, self.model, self.train, self.fold, self.world)
             begun()
             return
-        if sorted(state.prototypes) != sorted(self.section.ions):
-            raise RunError(f"{self.states.folder}: the state is of other ions than training.ions; start a new run")
+        if sorted(state.prototypes) != (sorted(self.section.ions) if self.pipeline.spec.has_prototypes else []):
+            raise RunError(
+                f"{self.states.folder}: the state is of other ions than training.ions, or of another head; put the "
+                "spec back, or start a new run"
+            )
         device = self.world.device
         self.prototypes = {ion: Prototype(**values).to(device) for ion, values in state.prototypes.items()}
         result = self.result
@@ -112,6 +115,7 @@ class FoldTrainer:
         result.scores = {ion: {c: v.numpy() for c, v in scores.items()} for ion, scores in state.scores.items()}
         self.step, self.micros = state.step, state.micros
         self.sums, self.best = dict(state.sums), dict(state.best)
+        load_head(self.model.head, state.head, self.states.folder)
         self._set_trainable(state.trainable)
         try:
             self.optimizer.load_state_dict(dict(state.optimizer))
@@ -134,7 +138,7 @@ class FoldTrainer:
         if shapes != {name: parameter.shape for name, parameter in self.trainable.items()}:
             raise RunError(
                 f"{self.states.folder}: the state is of a model with other trained tensors than the spec's (see "
-                "[lora] and prototypes.projector); put the spec back, or start a new run"
+                "[lora], [head] and prototypes.projector); put the spec back, or start a new run"
             )
         with torch.no_grad():
             for name, parameter in self.trainable.items():
@@ -160,6 +164,7 @@ class FoldTrainer:
                 best_value=result.best_value,
                 scores=scores,
                 rows=[dict(row) for row in result.rows],
+                head=to_cpu(dict(self.model.head.named_buffers())),
             )
         )
 
@@ -173,8 +178,9 @@ class FoldTrainer:
             epoch=self.result.best_epoch,
             backbone=model.backbone.description,
             fingerprint=model.fingerprint,
+            head=model.head.state_dict(),
         )
-        save_best(self.folder, model.network, heads)
+        save_best(self.folder, model.network if self.pipeline.spec.lora.enabled else None, heads)
 
     # --------------------------------------------------------------------------------- epochs
 
@@ -249,30 +255,6 @@ class FoldTrainer:
         unused = self.section.ddp_find_unused_parameters
         return DistributedDataParallel(self.model, broadcast_buffers=False, find_unused_parameters=unused is True)
 
-    def _prototype(self, ion: str) -> Prototype:
-        """From the first `max_samples` training chains of a seeded order, unmasked."""
-        chains = sorted((r for r in self.train if ion in r.labels), key=lambda r: r.id)
-        rng = np.random.default_rng(derive(self.pipeline.spec.run.seed, "prototype", self.fold, ion))
-        chosen = [chains[i] for i in rng.permutation(len(chains))[: self.pipeline.spec.prototypes.max_samples]]
-        self.model.eval()
-        device = self.world.device
-        mine = self.world.share(window_batches(self.pipeline, chosen))
-        prototype = make_prototype(
-            (batch.to(device) for batch in load(self.pipeline, ion, mine)),
-            lambda batch: self.model.embed(batch)[1][:, 0],
-            self.pipeline.width,
-            self.pipeline.spec.prototypes,
-            self.world,
-            f"{ion}, fold {self.fold}",
-        )
-        log.info(
-            "fold %d %s: prototype from %d binding of %d residues in %d proteins; sim_pos %.3f, sim_neg %.3f, "
-            "separation %.3f",
-            self.fold, ion, prototype.positives, prototype.residues, prototype.proteins,
-            prototype.sim_pos, prototype.sim_neg, prototype.sim_pos - prototype.sim_neg,
-        )  # fmt: skip
-        return prototype
-
     def _validate(
         self, epoch: int, train: dict[str, dict[str, float]]
     ) -> tuple[list[dict[str, Any]], dict[str, Scores]]:
@@ -282,7 +264,7 @@ class FoldTrainer:
         for ion in self.section.ions:
             chains = [r for r in self.held_out if ion in r.labels]
             scores[ion], means = evaluate(
-                self.pipeline, self.model, self.prototypes[ion], chains, ion, self.world, self._after_batch
+                self.pipeline, self.model, self.prototypes.get(ion), chains, ion, self.world, self._after_batch
             )
             check_scores(scores[ion], f"fold {self.fold}, epoch {epoch}, {ion}")
             values, reasons = measure(self.pipeline, labelled(chains, scores[ion], ion))
@@ -309,16 +291,3 @@ class FoldTrainer:
         for line in epoch_lines(rows, self._monitor, better):
             log.info(line)
         self.listener.epoch_done(self.fold, epoch, rows)
-
-
-def epoch_lines(rows: Sequence[dict[str, Any]], monitor: str, better: bool) -> list[str]:
-    """One line of text for each ion of an epoch."""
-    lines = []
-    for train, valid in zip(rows[::2], rows[1::2], strict=True):
-        figures = {"loss": train.get("loss"), "val_loss": valid.get("loss")}
-        figures |= {name: valid.get(name) for name in dict.fromkeys((monitor, "auprc", "auroc"))}
-        figures |= {name: train.get(name) for name in ("pull_mask_ratio", "sim_pos", "sim_neg")}
-        shown = "  ".join(f"{k} {v:.4f}" for k, v in figures.items() if v is not None)
-        mark = "  *" if better else ""
-        lines.append(f"fold {train['fold']} epoch {train['epoch']} {train['ion']}: {shown}{mark}")
-    return lines

@@ -26,7 +26,7 @@ from e1bind.scoring import Prototype, Scores, probabilities
 def evaluate(
     pipeline: Pipeline,
     model: ContrastiveModel,
-    prototype: Prototype,
+    prototype: Prototype | None,
     records: Sequence[ResidueRecord],
     ion: str,
     world: World,

@@ -9,8 +9,10 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.engine.diagnostics import diagnose
 from e1bind.engine.held_out import measure
+from e1bind.engine.judgement import Judgement, held_against
 from e1bind.engine.pipeline import Pipeline
 from e1bind.metrics.thresholds import Threshold
+from e1bind.runs.baseline_files import FoldBaseline
 from e1bind.runs.fold_results import FoldResult
 from e1bind.runs.oof_table import Table, rows_of
 
@@ -22,12 +24,15 @@ def build_summary(
     results: Sequence[FoldResult],
     table: Table,
     thresholds: Mapping[str, Threshold],
+    baselines: Sequence[FoldBaseline],
     run_id: str,
 ) -> dict[str, Any]:
     """Figures of every fold at its best epoch and of all folds together, all at the global thresholds."""
     ions = pipeline.spec.training.ions
     folds = [_fold_row(pipeline, plan, result, ion, table, thresholds[ion]) for result in results for ion in ions]
     rows = [row for result in results for row in result.rows]
+    judged = {ion: held_against(pipeline, table, baselines, ion) for ion in ions}
+    verdicts = [sentence for of in judged.values() if of is not None and (sentence := of.verdict())]
     return {
         "run_id": run_id,
         "status": "finished",
@@ -38,8 +43,8 @@ def build_summary(
         "ions": list(ions),
         "data": {ion: data_counts(records, ion) for ion in ions},
         "folds": folds,
-        "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion]) for ion in ions},
-        "warnings": diagnose(rows, folds),
+        "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion], judged[ion]) for ion in ions},
+        "warnings": [*verdicts, *diagnose(rows, folds)],
     }
 
 
@@ -66,11 +71,14 @@ def _fold_row(
         "proteins": count.proteins,
         "residues": count.residues,
         "positives": count.positives,
-        "prototype_positives": result.prototype_positives[ion],
+        "prototype_positives": result.prototype_positives.get(ion),
         "metrics": metrics,
     }
 
 
-def _oof_row(pipeline: Pipeline, table: Table, ion: str, threshold: Threshold) -> dict[str, Any]:
+def _oof_row(
+    pipeline: Pipeline, table: Table, ion: str, threshold: Threshold, judged: Judgement | None
+) -> dict[str, Any]:
     metrics, reasons = measure(pipeline, rows_of(table, ion), threshold.threshold)
-    return {"metrics": metrics, "threshold": threshold.threshold, "undefined": reasons}
+    row = {"metrics": metrics, "threshold": threshold.threshold, "undefined": reasons}
+    return row if judged is None else row | judged.figures()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, Metric, Reader, ViewEncoder, ViewGenerator
+from e1bind.contracts import Backbone, Baseline, Head, Metric, Reader, ViewEncoder, ViewGenerator
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
@@ -27,7 +28,9 @@ class Pipeline:
     backbone: Backbone
     encoder: ViewEncoder
     views: ViewGenerator
+    head: Head
     metrics: Mapping[str, Metric]
+    baselines: Mapping[str, Baseline]
     train_contexts: MsaContexts | None
     validation_contexts: MsaContexts | None
 
@@ -66,7 +69,9 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
         backbone=backbone,
         encoder=backbone.encoder(),
         views=spec.views.build(),
+        head=spec.head.build(),
         metrics={label: chosen.build() for label, chosen in spec.metric_components.items()},
+        baselines={label: chosen.build() for label, chosen in spec.baseline_components.items()},
         train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
         validation_contexts=(
             MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)
@@ -85,8 +90,9 @@ def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
     print_of_weights = fingerprint(network)
     return ContrastiveModel(
         backbone=pipeline.backbone,
-        network=add_lora(pipeline, network),
+        network=adapted(pipeline, network),
         projector=build_projector(pipeline, derive(spec.run.seed, "projector", fold)),
+        head=pipeline.head.module(spec.training.ions, pipeline.width),
         losses=losses,
         weights={label: chosen.weight for label, chosen in spec.active_losses.items()},
         scoring_temperature=spec.scoring_temperature,
@@ -95,8 +101,24 @@ def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
     )
 
 
-def add_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
-    """`network` wrapped by peft as `[lora]` says; everything else is frozen."""
+def adapted(pipeline: Pipeline, network: nn.Module) -> nn.Module:
+    """`network` wrapped by peft as `[lora]` says; everything else is frozen, and without LoRA all of it."""
+    if not pipeline.spec.lora.enabled:
+        return network.requires_grad_(False)
+    return _with_lora(pipeline, network)
+
+
+@contextmanager
+def unadapted(pipeline: Pipeline, network: nn.Module) -> Iterator[None]:
+    """The `network` of `adapted` as it was before it was adapted, for the time being."""
+    if not pipeline.spec.lora.enabled:
+        yield
+        return
+    with network.disable_adapter():  # type: ignore[operator]
+        yield
+
+
+def _with_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
     section, backbone = pipeline.spec.lora, pipeline.backbone
@@ -112,6 +134,8 @@ def add_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
         r=section.r,
         lora_alpha=section.alpha,
         lora_dropout=section.dropout,
+        use_rslora=section.use_rslora,
+        use_dora=section.use_dora,
         target_modules=targets,
         bias=section.bias,
         modules_to_save=list(backbone.mlm_head_modules) if section.train_mlm_head else None,

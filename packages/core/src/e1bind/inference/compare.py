@@ -42,12 +42,14 @@ class Figure:
 class Comparison:
     """Runs side by side. `names` are told apart; `spec` maps a path to the values of the runs (None: absent).
 
-    `figures[ion][metric]` holds a `Figure`, or None, for each run.
+    `figures[ion][metric]` holds a `Figure`, or None, for each run; `baselines[ion][name][metric]` the same of what
+    the runs were held against.
     """
 
     names: Sequence[str]
     spec: Mapping[str, Sequence[Any]]
     figures: Mapping[str, Mapping[str, Sequence[Figure | None]]]
+    baselines: Mapping[str, Mapping[str, Mapping[str, Sequence[Figure | None]]]]
     warnings: Sequence[str]
 
 
@@ -57,7 +59,7 @@ def compare(runs: Sequence[Path]) -> Comparison:
         raise UserError("name two runs or more to compare")
     read = [_Run(path) for path in runs]
     names = _names(runs)
-    return Comparison(names, _spec(read), _figures(read), list(_warnings(read, names)))
+    return Comparison(names, _spec(read), _figures(read), _baselines(read), list(_warnings(read, names)))
 
 
 class _Run:
@@ -82,6 +84,18 @@ class _Run:
         }
         return Figure(row.metrics[metric], tuple(folds), test)
 
+    def baseline(self, ion: str, name: str, metric: str) -> Figure | None:
+        """A metric of a baseline; its folds are not measured one by one."""
+        row = self.summary.oof.get(ion)
+        if row is None or name not in row.baselines or metric not in row.baselines[name].metrics:
+            return None
+        test = {
+            label: stored.ions[ion].baselines[name].metrics[metric]
+            for label, stored in self.evaluations.items()
+            if ion in stored.ions and metric in getattr(stored.ions[ion].baselines.get(name), "metrics", ())
+        }
+        return Figure(row.baselines[name].metrics[metric], (), test)
+
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
@@ -102,6 +116,16 @@ def _figures(runs: Sequence[_Run]) -> dict[str, dict[str, list[Figure | None]]]:
     ions = dict.fromkeys(ion for run in runs for ion in run.summary.oof)
     metrics = list(dict.fromkeys(name for run in runs for name in run.summary.metric_names))
     return {ion: {metric: [run.figure(ion, metric) for run in runs] for metric in metrics} for ion in ions}
+
+
+def _baselines(runs: Sequence[_Run]) -> dict[str, dict[str, dict[str, list[Figure | None]]]]:
+    found: dict[str, dict[str, dict[str, list[Figure | None]]]] = {}
+    for ion in dict.fromkeys(ion for run in runs for ion in run.summary.oof):
+        rows = [run.summary.oof[ion].baselines for run in runs if ion in run.summary.oof]
+        names = dict.fromkeys(name for row in rows for name in row)
+        metrics = dict.fromkeys(metric for row in rows for of in row.values() for metric in of.metrics)
+        found[ion] = {name: {m: [run.baseline(ion, name, m) for run in runs] for m in metrics} for name in names}
+    return found
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The models of all folds of a run: one backbone in memory, and each fold's adapter, projector and prototypes.
+"""The models of all folds of a run: one backbone in memory, and each fold's adapter, projector, head, prototypes.
 
 Shape legend: R residues of a batch, D backbone width, P prototype width.
 """
@@ -18,12 +18,12 @@ from e1bind.contracts import UNKNOWN, TokenBatch
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.guards import memory_told
 from e1bind.engine.model import ContrastiveModel, unit
-from e1bind.engine.pipeline import Pipeline, add_lora, build_pipeline, build_projector
+from e1bind.engine.pipeline import Pipeline, adapted, build_pipeline, build_projector
 from e1bind.errors import RunError, UserError
-from e1bind.runs.adapters import Heads, load_adapter, load_heads
+from e1bind.runs.adapters import Heads, load_adapter, load_head, load_heads
 from e1bind.runs.fingerprints import fingerprint
 from e1bind.runs.reader import FinishedRun
-from e1bind.scoring import Prototype, prototype_scores
+from e1bind.scoring import Prototype
 
 PREDICTION_MEMORY = (
     "lower --max-tokens; a single window with its context is one batch at least (msa.validation.max_token_length, "
@@ -33,10 +33,11 @@ PREDICTION_MEMORY = (
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """One fold: the values of everything that was trained, and the prototypes."""
+    """One fold: the values of everything that was trained, the head's buffers, and the prototypes."""
 
     fold: int
     trained: Mapping[str, Tensor]
+    head: Mapping[str, Tensor]
     prototypes: Mapping[str, Prototype]
 
 
@@ -54,8 +55,9 @@ class Ensemble:
             self._check(found, fold, weights)
         self.model = ContrastiveModel(
             backbone=self.pipeline.backbone,
-            network=add_lora(self.pipeline, network),
+            network=adapted(self.pipeline, network),
             projector=build_projector(self.pipeline, 0),
+            head=self.pipeline.head.module(run.spec.training.ions, self.pipeline.width),
             losses={},
             weights={},
             scoring_temperature=run.spec.scoring_temperature,
@@ -83,19 +85,21 @@ class Ensemble:
         unknown_R = torch.full_like(tokens.target_R, UNKNOWN)
         batch = ProteinBatch("", (), tokens, labels_R=unknown_R, protein_R=unknown_R)
         _, raw_RVP = self.model.embed(batch)
-        temperature = self.model.scoring_temperature
+        prototypes = {ion: member.prototypes.get(ion) for ion in self.run.ions}
         scores = [
-            prototype_scores(unit(raw_RVP, p.center_P), tokens.visible_RV, p.vector_P, temperature)
-            for p in member.prototypes.values()
+            self.model.scored(ion, tokens.visible_RV, raw_RVP, unit(raw_RVP, prototype), prototype)
+            for ion, prototype in prototypes.items()
         ]
         rows = torch.stack(scores).float().cpu().numpy()
-        return dict(zip(member.prototypes, rows, strict=True))
+        return dict(zip(self.run.ions, rows, strict=True))
 
     @torch.no_grad()
     def _use(self, member: _Member) -> None:
         """Put a fold's trained values into the one network."""
         for name, parameter in self._trainable.items():
             parameter.copy_(member.trained[name])
+        for name, buffer in self.model.head.named_buffers():
+            buffer.copy_(member.head[name])
 
     def _check(self, heads: Heads, fold: int, weights: str) -> None:
         """Raise `RunError` unless the heads are of this fold, backbone, spec."""
@@ -109,8 +113,9 @@ class Ensemble:
             )
         if heads.fold != fold:
             raise RunError(f"{where} belongs to fold {heads.fold}; put every fold's files back where they were")
-        if sorted(heads.prototypes) != sorted(spec.training.ions):
-            raise RunError(f"{where} has prototypes of {', '.join(heads.prototypes)}, not of the run's ions")
+        if sorted(heads.prototypes) != (sorted(spec.training.ions) if spec.has_prototypes else []):
+            named = ", ".join(heads.prototypes) or "no ion"
+            raise RunError(f"{where} has prototypes of {named}, not those of the run's ions and head")
         if heads.scoring_temperature != spec.scoring_temperature:
             raise RunError(
                 f"{where} was trained with scoring temperature {heads.scoring_temperature:g}, but the run's spec "
@@ -122,11 +127,17 @@ class Ensemble:
 
     def _member(self, heads: Heads) -> _Member:
         folder = self.run.files.fold(heads.fold)
-        load_adapter(self.model.network, folder)
+        if self.run.spec.lora.enabled:
+            load_adapter(self.model.network, folder)
         _load_projector(self.model.projector, heads.projector, folder.heads)
+        own = dict(self.model.head.state_dict())
+        if missing := sorted(own.keys() - heads.head.keys()):
+            raise RunError(f"{folder.heads} is damaged: its head has no {missing[0]}")
+        load_head(self.model.head, heads.head, folder.heads)
         trained = {name: p.detach().clone() for name, p in self._trainable.items()}
-        prototypes = {ion: heads.prototypes[ion].to(self.device) for ion in self.run.ions}
-        return _Member(heads.fold, trained, prototypes)
+        buffers = {name: buffer.detach().clone() for name, buffer in self.model.head.named_buffers()}
+        prototypes = {ion: prototype.to(self.device) for ion, prototype in heads.prototypes.items()}
+        return _Member(heads.fold, trained, buffers, prototypes)
 
 
 def _load_projector(projector: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:

@@ -16,7 +16,9 @@ from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
 from e1bind.data.records import check_ids
+from e1bind.engine.judgement import Judgement
 from e1bind.errors import DataError, UserError
+from e1bind.inference.baselines import RunBaselines
 from e1bind.inference.bootstrap import RESAMPLES, Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
@@ -66,6 +68,7 @@ class IonResult:
     per_protein: Sequence[Mapping[str, Any]]
     overlap: Overlap
     calibrated: Mapping[str, float] | None
+    judged: Judgement | None
 
     def inputs(self) -> MetricInputs:
         """The labelled residues as metrics take them."""
@@ -92,7 +95,8 @@ def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda 
     ensemble = Ensemble(run, device)
     alignment_folder(ensemble, options.msa_dir)
     trained = training_sequences(run.stored.oof())
-    results = [_ion(ensemble, reader(ion), ion, trained, options, advance) for ion in ions]
+    baselines = RunBaselines(ensemble)
+    results = [_ion(ensemble, baselines, reader(ion), ion, trained, options, advance) for ion in ions]
     warnings = [*run.warnings, *(line for result in results for line in result.overlap.warnings(result.ion))]
     for warning in warnings:
         log.warning("%s", warning)
@@ -144,6 +148,7 @@ def _reader(run: FinishedRun, options: EvaluateOptions) -> Read:
 
 def _ion(
     ensemble: Ensemble,
+    baselines: RunBaselines,
     records: Sequence[ResidueRecord],
     ion: str,
     trained: dict[str, str],
@@ -168,6 +173,7 @@ def _ion(
         per_protein=[_protein_row(prediction, ion, threshold, metrics) for prediction in predictions],
         overlap=overlap(records, trained),
         calibrated=_calibrated(run, inputs, ion),
+        judged=baselines.on(records, ion, inputs, options.resamples, options.seed),
     )
 
 

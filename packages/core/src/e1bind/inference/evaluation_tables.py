@@ -1,6 +1,7 @@
 """What an evaluation leaves in its folder, beside the figures.
 
-metrics       ion, metric, value, low, high (95 % interval over proteins), reason
+metrics       ion, metric, value, low, high (95 % interval over proteins), reason; a run that was held against
+              baselines has rows of those as well, and a column `method` that tells which is which
 figures       the same with counts, thresholds, warnings, and what was evaluated
 per_protein   a row for each chain and ion: counts and every metric at the threshold
 predictions   every residue, as `e1bind predict` writes it
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,11 +20,13 @@ from typing import Any
 from e1bind.files.reading import plain
 from e1bind.files.text import cell
 from e1bind.files.writing import output_folder, output_text, sweep
+from e1bind.inference.bootstrap import Interval
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult
 from e1bind.inference.tables import columns_of, open_table
 from e1bind.runs.evaluations import write_figures
 from e1bind.runs.layout import EvaluationDir
 from e1bind.runs.reader import FinishedRun
+from e1bind.runs.schemas import RUN
 
 
 def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationDir:
@@ -38,7 +42,8 @@ def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationD
 
 def write_evaluation(evaluation: Evaluation, folder: EvaluationDir) -> None:
     """Write all tables, each whole or not at all."""
-    metrics = [row for result in evaluation.ions for row in _metric_rows(result)]
+    against = any(result.judged for result in evaluation.ions)
+    metrics = [row for result in evaluation.ions for row in _metric_rows(result, against)]
     write_rows(folder.metrics, metrics)
     write_rows(folder.per_protein, [row for result in evaluation.ions for row in result.per_protein])
     with open_table(folder.predictions, "csv", evaluation.run) as table:
@@ -48,18 +53,18 @@ def write_evaluation(evaluation: Evaluation, folder: EvaluationDir) -> None:
     write_figures(folder, _summary(evaluation))
 
 
-def _metric_rows(result: IonResult) -> list[dict[str, Any]]:
-    return [
-        {
-            "ion": result.ion,
-            "metric": name,
-            "value": found.value,
-            "low": found.low,
-            "high": found.high,
-            "reason": found.reason,
-        }
-        for name, found in result.metrics.items()
-    ]
+def _metric_rows(result: IonResult, against: bool) -> list[dict[str, Any]]:
+    rows = [_metric_row(result.ion, RUN, name, found) for name, found in result.metrics.items()]
+    for label, own in (result.judged.baselines if result.judged else {}).items():
+        for name, value in own.metrics.items():
+            low, high = (own.auprc.low, own.auprc.high) if name == "auprc" else (math.nan, math.nan)
+            rows.append(_metric_row(result.ion, label, name, Interval(value, low, high, 0)))
+    return rows if against else [{key: row[key] for key in row if key != "method"} for row in rows]
+
+
+def _metric_row(ion: str, method: str, name: str, found: Interval) -> dict[str, Any]:
+    head = {"ion": ion, "method": method, "metric": name}
+    return {**head, "value": found.value, "low": found.low, "high": found.high, "reason": found.reason}
 
 
 def _summary(evaluation: Evaluation) -> dict[str, Any]:
@@ -90,6 +95,7 @@ def _ion(result: IonResult) -> dict[str, Any]:
         "metrics": {name: asdict(found) for name, found in result.metrics.items()},
         "calibrated": result.calibrated,
         "in_training": {"by_id": list(result.overlap.ids), "by_sequence": list(result.overlap.sequences)},
+        **(result.judged.figures() if result.judged else {}),
     }
 
 

@@ -74,7 +74,7 @@ def predict_stream(
     chunk: list[ResidueRecord] = []
     windows: list[_Window] = []
     tokens = 0
-    contexts = _contexts(ensemble)
+    contexts = own_contexts(ensemble)
     for record in records:
         try:
             seen = _see(ensemble, record, len(chunk), contexts)
@@ -87,11 +87,12 @@ def predict_stream(
         if tokens >= limit:
             yield from _score(ensemble, chunk, windows, max_tokens)
             chunk, windows, tokens = [], [], 0
-            contexts = _contexts(ensemble)  # a new one: it remembers every chain it has seen
+            contexts = own_contexts(ensemble)  # a new one: it remembers every chain it has seen
     yield from _score(ensemble, chunk, windows, max_tokens)
 
 
-def _contexts(ensemble: Ensemble) -> MsaContexts | None:
+def own_contexts(ensemble: Ensemble) -> MsaContexts | None:
+    """Contexts for chains that are scored, new ones; None where the run's backbone reads none."""
     spec = ensemble.run.spec
     if ensemble.pipeline.validation_contexts is None:
         return None

@@ -11,7 +11,7 @@ from e1bind.files.text import control_character
 API_VERSION = 1
 """The plugin contract this host speaks; a plugin module states the one it was written for as `E1BIND_API`."""
 
-KINDS = ("reader", "backbone", "view_generator", "loss", "metric")
+KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,13 @@ class ViewGeneratorPlugin(ComponentPlugin):
     hook = "e1bind_view_generators"
 
 
+class HeadPlugin(ComponentPlugin):
+    """Turns embeddings into scores: `e1bind.contracts.Head`. Provides "scores", and "prototypes" if it has any."""
+
+    kind = "head"
+    hook = "e1bind_heads"
+
+
 class LossPlugin(ComponentPlugin):
     """A training loss: `e1bind.contracts.Loss`."""
 
@@ -91,10 +98,26 @@ class MetricPlugin(ComponentPlugin):
     hook = "e1bind_metrics"
 
 
+class BaselinePlugin(ComponentPlugin):
+    """A cheap predictor to hold a run against: `e1bind.contracts.Baseline`. It may need "embeddings"."""
+
+    kind = "baseline"
+    hook = "e1bind_baselines"
+
+
 def _is_word(value: object) -> bool:
     return isinstance(value, str) and bool(value) and not control_character(value)
 
 
 PLUGIN_TYPES: dict[str, type[ComponentPlugin]] = {
-    cls.kind: cls for cls in (ReaderPlugin, BackbonePlugin, ViewGeneratorPlugin, LossPlugin, MetricPlugin)
+    cls.kind: cls
+    for cls in (
+        ReaderPlugin,
+        BackbonePlugin,
+        ViewGeneratorPlugin,
+        HeadPlugin,
+        LossPlugin,
+        MetricPlugin,
+        BaselinePlugin,
+    )
 }

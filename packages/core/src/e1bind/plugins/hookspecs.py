@@ -8,6 +8,8 @@ import pluggy
 
 from e1bind.plugins.descriptors import (
     BackbonePlugin,
+    BaselinePlugin,
+    HeadPlugin,
     LossPlugin,
     MetricPlugin,
     ReaderPlugin,
@@ -38,6 +40,12 @@ def e1bind_view_generators() -> Sequence[ViewGeneratorPlugin]:
 
 
 @hookspec
+def e1bind_heads() -> Sequence[HeadPlugin]:
+    """Heads of this plugin."""
+    return ()
+
+
+@hookspec
 def e1bind_losses() -> Sequence[LossPlugin]:
     """Losses of this plugin."""
     return ()
@@ -46,4 +54,10 @@ def e1bind_losses() -> Sequence[LossPlugin]:
 @hookspec
 def e1bind_metrics() -> Sequence[MetricPlugin]:
     """Metrics of this plugin."""
+    return ()
+
+
+@hookspec
+def e1bind_baselines() -> Sequence[BaselinePlugin]:
+    """Baselines of this plugin."""
     return ()

@@ -18,12 +18,14 @@ from e1bind.metrics.base import why_undefined
 from e1bind.metrics.curves import average_precision
 from e1bind.metrics.probability_maps import CalibrationMethod
 from e1bind.metrics.ranking import rank_counts
+from e1bind.report.baselines_figure import methods, plot_baselines
 from e1bind.report.curves import plot_precision_recall, plot_roc
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
 from e1bind.report.rundata import DEFAULT_MEASURES, Measures
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
 from e1bind.runs.oof_table import Table
+from e1bind.runs.schemas import Summary
 
 MAX_SITES = 40
 """Most binding residues that are listed under a track."""
@@ -74,6 +76,21 @@ def training_pictures(
         caption = "Dots mark the best epoch of each fold: the highest mean over ions (lowest, for an error)."
         pictures.insert(1, Picture(file, f"Monitored metric: {monitor}", caption))
     return pictures
+
+
+def baseline_pictures(summary: Summary, ion: str, folder: Path) -> list[Picture]:
+    """The run beside its baselines; nothing for a run without them."""
+    of = summary.oof[ion]
+    if of.auprc is None or not of.baselines:
+        return []
+    picture = Picture(
+        folder / f"baselines_{file_part(ion)}.png",
+        f"{ion}: beside what is had for nothing",
+        "Out of fold, on the same residues. The run is worth its cost where the paired difference, with its 95 % "
+        "interval over proteins, lies above 0.",
+    )
+    plot_baselines(methods(of.auprc, of.baselines), picture.file, f"{ion}, out of fold")
+    return [picture]
 
 
 def ion_pictures(

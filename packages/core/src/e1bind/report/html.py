@@ -19,9 +19,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from e1bind import __version__
 from e1bind.files.text import file_part
 from e1bind.files.writing import atomic_write_text
-from e1bind.report.gallery import Picture, ion_pictures, track_pictures, training_pictures
+from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
 from e1bind.report.rundata import RunData, load, without_folders
-from e1bind.runs.schemas import PluginSource, Summary
+from e1bind.runs.schemas import RUN, PluginSource, Summary
 
 NONE = "—"
 """Shown where a number is undefined."""
@@ -37,6 +37,7 @@ class IonSection:
     folds: Sequence[Sequence[str]]
     fold_head: Sequence[str]
     undefined: Sequence[str]
+    baselines: Sequence[Sequence[str]]
     pictures: Sequence[Picture]
     tracks: Sequence[Picture]
 
@@ -58,6 +59,7 @@ def render(data: RunData) -> Path:
         counts=data_table(summary),
         oof_head=["ion", "threshold", *summary.metric_names],
         oof=oof_table(summary),
+        against_head=["method", "run above it, AUPRC (95 %)", "threshold", *summary.metric_names],
         ions=[_ion_section(data, ion, plots) for ion in summary.ions],
         training=training,
         spec=without_folders(data.spec),
@@ -130,6 +132,19 @@ def fold_table(summary: Summary, ion: str) -> list[list[str]]:
     return table
 
 
+def baselines_table(summary: Summary, ion: str) -> list[list[str]]:
+    """The run and each baseline with all metrics, each at its own threshold; empty for a run without baselines."""
+    of, names = summary.oof[ion], summary.metric_names
+    if not of.baselines:
+        return []
+    table = [[RUN, NONE, number(of.threshold), *(number(of.metrics[name]) for name in names)]]
+    for label, found in of.baselines.items():
+        apart = found.difference
+        above = f"{apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})"
+        table.append([label, above, number(found.threshold), *(number(found.metrics[name]) for name in names)])
+    return table
+
+
 def mean_and_spread(values: Sequence[float]) -> str:
     """Mean and sample standard deviation; the mean alone of a single value."""
     if not values:
@@ -147,7 +162,11 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         folds=fold_table(data.summary, ion),
         fold_head=["fold", "best epoch", "proteins", "residues", "binding", *data.summary.metric_names],
         undefined=data.summary.oof[ion].undefined,
-        pictures=ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures),
+        baselines=baselines_table(data.summary, ion),
+        pictures=[
+            *baseline_pictures(data.summary, ion, plots),
+            *ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures),
+        ],
         tracks=track_pictures(data.oof, ion, plots, float(threshold["threshold"])),
     )
 

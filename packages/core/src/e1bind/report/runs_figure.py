@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from e1bind.inference.compare import Figure
-from e1bind.report.style import BLUE, LIGHT, ORANGE, WIDTH, drawing, legend_below
+from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, WIDTH, drawing, legend_below
 
 COLUMNS = 2
 LABEL = 28
@@ -17,9 +17,13 @@ LABEL = 28
 
 
 def plot_comparison(
-    names: Sequence[str], metrics: Mapping[str, Sequence[Figure | None]], path: Path, title: str
+    names: Sequence[str],
+    metrics: Mapping[str, Sequence[Figure | None]],
+    path: Path,
+    title: str,
+    baselines: Mapping[str, Mapping[str, Sequence[Figure | None]]],
 ) -> None:
-    """A panel for each metric, a row for each run: all folds together, single folds, and test chains."""
+    """A panel for each metric, a row for each run: all folds together, single folds, test chains, best baseline."""
     rows = math.ceil(len(metrics) / COLUMNS)
     y = np.arange(len(names))[::-1]
     with drawing(path, height=1.0 + rows * (0.75 + 0.3 * len(names)), width=1.6 * WIDTH) as figure:
@@ -33,6 +37,9 @@ def plot_comparison(
                 axes.plot(value.oof, row, "o", color=BLUE, markersize=6, label="out-of-fold, all folds")
                 test = list(value.test.values())
                 axes.plot(test, [row] * len(test), "D", color=ORANGE, fillstyle="none", markersize=6, label="test")
+            for row, best in zip(y, _best(baselines, metric, len(names)), strict=True):
+                if math.isfinite(best):
+                    axes.plot(best, row, "x", color=GREY, markersize=6, label="best baseline, out-of-fold")
             axes.set_title(metric)
             axes.set_yticks(y, [name if len(name) <= LABEL else name[: LABEL - 1] + "…" for name in names])
             axes.set_ylim(-0.6, len(names) - 0.4)
@@ -47,3 +54,19 @@ def plot_comparison(
                 line.set_label("_")
             seen.add(str(line.get_label()))
         legend_below(figure, first, columns=3)
+
+
+def _best(baselines: Mapping[str, Mapping[str, Sequence[Figure | None]]], metric: str, runs: int) -> list[float]:
+    """For each run the metric of its baseline with the highest AUPRC; NaN without any."""
+    found = [math.nan] * runs
+    for run in range(runs):
+        known = {name: of for name, of in baselines.items() if (own := of.get(metric)) and own[run] is not None}
+        if known:
+            best = max(known.values(), key=lambda of: _value(of.get("auprc"), run))
+            found[run] = _value(best.get(metric), run)
+    return found
+
+
+def _value(row: Sequence[Figure | None] | None, run: int) -> float:
+    figure = None if row is None else row[run]
+    return -math.inf if figure is None or math.isnan(figure.oof) else figure.oof

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from e1bind.runs.schemas import AdapterConfig
 from e1bind.runs.seals import validated
 from e1bind.scoring import Prototype
 
-FORMAT = 1
+FORMAT, OLDER = 2, (1,)
 _WHERE_FROM = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version", "revision", "task_type"}
 """Keys of an adapter's configuration that do not change what it computes."""
 
@@ -39,24 +39,31 @@ class Heads:
     epoch: int
     backbone: str
     fingerprint: str
+    head: Mapping[str, Tensor] = field(default_factory=dict)
+    """Weights and buffers of the run's head; empty for one that has none."""
 
 
-def save_best(folder: FoldDir, network: nn.Module, heads: Heads) -> None:
-    """Write adapter and heads of the best epoch so far; a reader finds the old pair or the new one."""
+def save_best(folder: FoldDir, network: nn.Module | None, heads: Heads) -> None:
+    """Write adapter and heads of the best epoch so far; a reader finds the old pair or the new one.
+
+    `network`: with its adapter; None where the backbone is not adapted.
+    """
     folder.path.mkdir(parents=True, exist_ok=True)
     temporary = folder.path / f".{folder.adapter.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
-    network.save_pretrained(str(temporary))  # type: ignore[operator]
-    open_modes(temporary)
+    if network is not None:
+        network.save_pretrained(str(temporary))  # type: ignore[operator]
+        open_modes(temporary)
     stored = {field.name: getattr(heads, field.name) for field in fields(heads)}
     prototypes = {ion: asdict(p.to(torch.device("cpu"))) for ion, p in heads.prototypes.items()}
-    projector = {name: tensor.cpu() for name, tensor in heads.projector.items()}
+    values = {part: {n: t.cpu() for n, t in stored[part].items()} for part in ("projector", "head")}
     # In memory first: torch's own writer tells of a full disk by the line of its source.
     content = io.BytesIO()
-    torch.save({"format": FORMAT, **stored, "prototypes": prototypes, "projector": projector}, content)
+    torch.save({"format": FORMAT, **stored, "prototypes": prototypes, **values}, content)
     if folder.adapter.exists():
         shutil.rmtree(folder.adapter)
-    temporary.replace(folder.adapter)
+    if network is not None:
+        temporary.replace(folder.adapter)
     atomic_write(folder.heads, lambda path: path.write_bytes(content.getvalue()))
 
 
@@ -69,13 +76,24 @@ def load_heads(folder: FoldDir) -> Heads:
         raise RunError(f"{path} is missing: the fold has not finished an epoch") from None
     with parsing(path):
         stored: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        if not isinstance(stored, dict) or stored.pop("format", None) != FORMAT:
+        if not isinstance(stored, dict) or stored.pop("format", None) not in (FORMAT, *OLDER):
             raise RunError(f"{path} was not written by this version of e1bind (format {FORMAT} expected)")
         prototypes = {ion: Prototype(**values) for ion, values in stored.pop("prototypes").items()}
         heads = Heads(prototypes=prototypes, **stored)
     for ion, prototype in heads.prototypes.items():
         _check_prototype(prototype, ion, path)
     return heads
+
+
+def load_head(head: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
+    """Put stored weights or buffers into a run's head; the ones that are not named stay. Raises `RunError`."""
+    own = head.state_dict()
+    if unknown := [name for name, tensor in tensors.items() if name not in own or own[name].shape != tensor.shape]:
+        raise RunError(f"{where}: it is of another head than the spec's ({unknown[0]} does not fit); put it back")
+    try:
+        head.load_state_dict({**own, **tensors})
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise RunError(f"{where} is damaged: its head is not the spec's: {error}") from error
 
 
 def _check_prototype(prototype: Prototype, ion: str, path: Path) -> None:

@@ -17,6 +17,7 @@ from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun, Forced, PluginSource
 from e1bind.runs.seals import read_sealed, read_table
 from e1bind.spec import RunSpec
+from e1bind.spec.older import LATER_COMPONENTS, completed
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,13 @@ def check_unchanged(
             f"{run.path}: the training data has changed since the run was begun ({_data_change(begun, data)}); "
             "its folds would no longer be those that were trained on. Put the data back, or start a new run"
         )
-    changes = [f"spec: {line}" for line in differences(resolved, spec.resolved())]
+    changes = [f"spec: {line}" for line in differences(completed(resolved), spec.resolved())]
     if begun.spec != spec_fingerprint(resolved):
         changes.append("spec.resolved.json itself was edited")
     if processes is not None:
         changes += _step_change(begun, resolved, spec, processes)
-    changes += [f"plugin of {line}" for line in differences(_versions(plugins), _versions(provenance(spec)))]
+    now = {path: of for path, of in provenance(spec).items() if path in plugins or path not in LATER_COMPONENTS}
+    changes += [f"plugin of {line}" for line in differences(_versions(plugins), _versions(now))]
     if changes and not force:
         listed = "\n  ".join(changes)
         raise RunError(

@@ -92,7 +92,12 @@ def write_fold(folder: FoldDir, result: FoldResult, held_out: Sequence[ResidueRe
 
 
 def fold_artefacts(folder: FoldDir) -> list[Path]:
-    """The files of a finished fold that its record vouches for."""
+    """The files of a finished fold that its record vouches for, as far as they are there."""
+    return [*_of_old_folds(folder), folder.baselines]
+
+
+def _of_old_folds(folder: FoldDir) -> list[Path]:
+    """The files of folds whose records are older than seals: all of them are there."""
     return [folder.adapter_weights, folder.adapter_config, folder.heads, folder.metrics, folder.oof]
 
 
@@ -109,7 +114,11 @@ def fold_done(folder: FoldDir, files: Sequence[Path] | None = None) -> FoldDone 
             return None
         if done.fold != folder.number:
             raise RunError(f"{folder.done} is that of fold {done.fold}: folders of folds were swapped")
-    missing = [file for file in fold_artefacts(folder) if not file.is_file()]
+    # What a record with a seal does not name was not there: a frozen backbone has no adapter.
+    known = _of_old_folds(folder)
+    if done.sealed:
+        known = [file for file in fold_artefacts(folder) if str(file.relative_to(folder.path)) in done.files]
+    missing = [file for file in known if not file.is_file()]
     if missing:
         raise RunError(f"{missing[0]} is missing; {advice}")
     if done.sealed:

@@ -11,7 +11,7 @@ import io
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class FoldState:
     generator's state is kept.
     `trainable`: adapter, projector and whatever else is trained; `best`: the same at the best epoch.
     `sums`: the running means of the epoch, by ion. `scores`: those of the held-out chains at the best epoch.
+    `head`: buffers of the head, which were set before training and stay.
     """
 
     epoch: int
@@ -53,6 +54,7 @@ class FoldState:
     best_value: float
     scores: Mapping[str, Mapping[str, Tensor]]
     rows: list[dict[str, Any]]
+    head: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class StateFiles:

@@ -20,6 +20,7 @@ from e1bind.runs.schemas import Begun
 from e1bind.runs.seals import read_sealed
 from e1bind.spec import RunSpec
 from e1bind.spec.loading import RawSpec
+from e1bind.spec.older import completed
 from e1bind.spec.options import SpecString
 from e1bind.spec.validation import validate_spec
 
@@ -58,7 +59,7 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
     `checkpoint` (relative to the working folder, or a hub name) takes the place of the backbone's own. `trusted`:
     the user agrees to the code the run brings along.
     """
-    table = frozen_table(run)
+    table = completed(frozen_table(run))
     if checkpoint is not None:
         for options in table.get("backbone", {}).values():
             if isinstance(options, dict):
@@ -72,7 +73,7 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
         with parsing(run.resolved_spec):
             return validate_spec(raw, local=local)
     except SpecError as error:
-        if checkpoint is None and _was_edited(run, table):
+        if checkpoint is None and _was_edited(run, frozen_table(run)):
             raise RunError(
                 f"{error}\n{run.resolved_spec} was changed after the run was begun: {from_a_copy(run)}"
             ) from error

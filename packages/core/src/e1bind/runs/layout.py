@@ -62,6 +62,11 @@ class FoldDir:
         return self.path / "oof_preds.npz"
 
     @property
+    def baselines(self) -> Path:
+        """What each baseline learned on the fold's training chains, and its predictions of those held out."""
+        return self.path / "baselines.safetensors"
+
+    @property
     def states(self) -> Path:
         """Folder of the resumable state."""
         return self.path / "last"

@@ -84,6 +84,17 @@ def rows_of(table: Table, ion: str, fold: int | None = None) -> MetricInputs:
     return MetricInputs(table["probability"][keep].astype(np.float64), table["label"][keep], protein)
 
 
+def along_rows(table: Table, ion: str, by_chain: Mapping[str, NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Values of each chain's residues in the order of `rows_of(table, ion)`. `RunError` if one is missing."""
+    of_ion = table["ion"] == ion
+    proteins, starts = np.unique(table["protein"][of_ion], return_index=True)
+    ids = [str(proteins[i]) for i in np.argsort(starts)]
+    if missing := [chain for chain in ids if chain not in by_chain]:
+        raise RunError(f"{missing[0]} ({ion}) was not predicted")
+    values = np.concatenate([by_chain[chain] for chain in ids]).astype(np.float64)
+    return values[table["label"][of_ion] >= 0]
+
+
 def write_oof(path: Path, table: Table) -> None:
     """Write the table atomically; equal tables give equal bytes."""
 

@@ -16,11 +16,12 @@ from e1bind.errors import RunError, UserError
 from e1bind.files.reading import json_value, read_bytes
 from e1bind.log import log
 from e1bind.metrics.probability_maps import Calibration
+from e1bind.runs.baseline_files import FoldBaseline, read_baselines
 from e1bind.runs.continuing import read_begun
 from e1bind.runs.decision_files import read_calibration, read_thresholds
 from e1bind.runs.digests import advising, check_digests, from_a_copy
 from e1bind.runs.fingerprints import spec_fingerprint
-from e1bind.runs.fold_results import fold_done, read_rows
+from e1bind.runs.fold_results import again, fold_done, read_rows
 from e1bind.runs.frozen_spec import frozen_spec, frozen_table
 from e1bind.runs.layout import RunDir, opened
 from e1bind.runs.oof_table import Table, read_oof
@@ -69,6 +70,13 @@ class StoredRun:
         if not found and wanted:
             raise RunError(f"{self.files.calibration} is missing; {collect_again(self.files)}")
         return self._of_ions(found, self.files.calibration) if found else {}
+
+    def baselines(self, fold: int) -> list[FoldBaseline]:
+        """What the baselines of a fold learned; empty where it has none. Raises `RunError`."""
+        folder = self.files.fold(fold)
+        fold_done(folder, [folder.baselines])
+        with advising(again(folder)):
+            return read_baselines(folder) or []
 
     def plugins(self) -> dict[str, PluginSource]:
         """Where each component came from; empty, with a warning, where that cannot be told. Raises `RunError`."""

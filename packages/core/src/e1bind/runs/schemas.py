@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from e1bind.runs.seals import LARGEST, Count, Hex, Number, Sealed, Stored
 
+RUN = "run"
+"""What the run itself is called beside its baselines; no baseline can have the name, which a test holds."""
+
 
 class DataCounts(Stored):
     """Chains, labelled residues and binding residues of an ion."""
@@ -56,16 +59,38 @@ class FoldFigures(DataCounts):
     ion: str
     best_epoch: Count
     epochs: Count
-    prototype_positives: Count
+    prototype_positives: Count | None
     metrics: dict[str, Number]
 
 
+class Range(Stored):
+    """A value, and its 95 % interval over proteins."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+class BaselineFigures(Stored):
+    """A baseline of one ion over all folds, at its own threshold; `difference`: AUPRC of the run minus its own."""
+
+    metrics: dict[str, Number]
+    threshold: float
+    auprc: Range
+    difference: Range
+
+
 class OofFigures(Stored):
-    """One ion over all folds, at its threshold; `undefined` says why metrics are NaN."""
+    """One ion over all folds, at its threshold; `undefined` says why metrics are NaN.
+
+    `auprc`: that metric with its interval, of a run that was held against `baselines`.
+    """
 
     metrics: dict[str, Number]
     threshold: float
     undefined: list[str]
+    auprc: Range | None = None
+    baselines: Annotated[dict[str, BaselineFigures], Field(default_factory=dict)]
 
 
 class Summary(Sealed):
@@ -185,6 +210,8 @@ class EvaluatedIon(DataCounts):
     metrics: dict[str, EvaluatedMetric]
     calibrated: dict[str, Number] | None
     in_training: dict[str, list[str]]
+    auprc: Range | None = None
+    baselines: Annotated[dict[str, BaselineFigures], Field(default_factory=dict)]
 
 
 class EvaluationFigures(Sealed):

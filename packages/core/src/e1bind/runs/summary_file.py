@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from e1bind.files.writing import atomic_write_text
 from e1bind.runs.digests import check_digests, digests
 from e1bind.runs.fold_results import fold_artefacts
 from e1bind.runs.layout import RunDir
-from e1bind.runs.schemas import Summary
+from e1bind.runs.schemas import RUN, Summary
 from e1bind.runs.seals import read_sealed, sealed, validated
 
 _HEAD = ("fold", "ion", "best_epoch", "epochs", "proteins", "residues", "positives")
@@ -71,7 +71,8 @@ def check_artefacts(run: RunDir, summary: Summary, files: list[Path]) -> None:
     if summary.sealed:
         check_digests(run.path, summary.files, files, collect_again(run))
         return
-    missing = [file for file in files if file != run.calibration and not file.exists()]
+    optional = {run.calibration, *(fold.baselines for fold in run.folds())}
+    missing = [file for file in files if file not in optional and not file.exists()]
     if missing:
         raise RunError(f"{missing[0]} is missing; {collect_again(run)}")
 
@@ -82,15 +83,29 @@ def collect_again(run: RunDir) -> str:
 
 
 def _csv(summary: Summary) -> str:
+    """A row for each fold and ion, for each ion over all folds, and for each of its baselines.
+
+    Runs that were held against baselines have a column that tells them from the run itself.
+    """
     buffer = io.StringIO()
     names = summary.metric_names
+    against = any(of.baselines for of in summary.oof.values())
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([*_HEAD, *map(cell, names)])
+    writer.writerow([*_HEAD[:2], *["method"] * against, *_HEAD[2:], *map(cell, names)])
+
+    def write(
+        place: str | int, ion: str, method: str, counts: Sequence[int | str], of: Mapping[str, float]
+    ) -> None:
+        head = [place, cell(ion), *[cell(method)] * against]
+        writer.writerow([*head, *counts, *(plain(of[name]) for name in names)])
+
     for row in summary.folds:
-        cells = (row.fold, cell(row.ion), row.best_epoch, row.epochs, row.proteins, row.residues, row.positives)
-        writer.writerow([*cells, *(plain(row.metrics[name]) for name in names)])
+        counts = (row.best_epoch, row.epochs, row.proteins, row.residues, row.positives)
+        write(row.fold, row.ion, RUN, counts, row.metrics)
     for ion, of in summary.oof.items():
         data = summary.data[ion]
-        counts = (data.proteins, data.residues, data.positives)
-        writer.writerow(["oof", cell(ion), "", "", *counts, *(plain(of.metrics[name]) for name in names)])
+        whole = ("", "", data.proteins, data.residues, data.positives)
+        write("oof", ion, RUN, whole, of.metrics)
+        for name, baseline in of.baselines.items():
+            write("oof", ion, name, whole, baseline.metrics)
     return buffer.getvalue()

@@ -8,19 +8,27 @@ from dataclasses import dataclass
 
 from e1bind.errors import Problem
 from e1bind.spec.runspec import Chosen, RunSpec, loss_temperatures
-from e1bind.spec.sections import PrototypesSection
+from e1bind.spec.sections import LoraSection, PrototypesSection
 
 _AT_LEAST = re.compile(r"(?P<name>[a-z0-9-]+)>=(?P<least>\d+)")
 _COUNTED = re.compile(r"(?P<name>[a-z0-9-]+)=(?P<count>\d+)")
 
-HOST_PROVIDES = frozenset({"prototypes"})
-"""What the engine itself gives to every loss."""
+HOST_PROVIDES = frozenset({"embeddings"})
+"""What the engine itself gives to whoever needs it."""
+SCORE_LOSS = "loss-on-scores"
+"""What a head needs that has something to learn: a loss that needs "scores"."""
 
 _MEANING = {
+    "prototypes": "a head that scores by prototypes, as [head.prototype] does",
+    SCORE_LOSS: "a loss on its scores, such as [losses.bce]",
     "masked-tokens": "masked residues to predict",
     "mlm-logits": "the scores of a masked-LM head",
     "contexts": "a backbone that reads MSA contexts",
 }
+
+
+_PROVIDERS = {"prototypes": ("head.",), "scores": ("head.",), SCORE_LOSS: ("losses.",)}
+"""Beginnings of the paths of what may provide a capability; backbone and views where it is not here."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Parts:
 
     components: Mapping[str, Chosen]
     prototypes: PrototypesSection | None
+    lora: LoraSection | None
     complete: bool
 
     @property
@@ -42,12 +51,16 @@ class Parts:
 
 def cross_check(parts: Parts) -> list[Problem]:
     """Problems between tables."""
-    return [*_unmet_needs(parts), *_loss_weights(parts), *_temperatures(parts), *_prototype_width(parts)]
+    checks = (_unmet_needs, _loss_weights, _temperatures, _prototype_width, _learns)
+    return [problem for check in checks for problem in check(parts)]
 
 
 def _provided(parts: Parts) -> dict[str, str]:
     """Capability -> path of the component that provides it."""
     found = dict.fromkeys(HOST_PROVIDES, "the engine")
+    for path, chosen in parts.active_losses.items():
+        if "scores" in chosen.component.plugin.needs | chosen.options.requirements():
+            found[SCORE_LOSS] = path
     for path, chosen in parts.components.items():
         for capability in chosen.component.plugin.provides | chosen.options.capabilities():
             found[capability] = path
@@ -78,7 +91,10 @@ def _unmet(need: str, have: Mapping[str, str], parts: Parts) -> str | None:
     if not parts.complete:
         return None  # a component that is itself in trouble may be the one that provides it
     meaning = f" ({_MEANING[need]})" if need in _MEANING else ""
-    providers = [path for path in parts.components if path.startswith(("backbone.", "views."))]
+    tables = _PROVIDERS.get(need, ("backbone.", "views."))
+    providers = [path for path in parts.components if path.startswith(tables)]
+    if not providers:
+        return f"needs {need}{meaning}"
     return f"needs {need}{meaning}, which {' and '.join(providers)} do not provide with these options"
 
 
@@ -100,6 +116,19 @@ def _prototype_width(parts: Parts) -> Iterable[Problem]:
     section = parts.prototypes
     if section is not None and section.projector != "none" and section.prototype_dim is None:
         yield Problem("prototypes.prototype_dim", f"is required by projector = {section.projector!r}")
+
+
+def _learns(parts: Parts) -> Iterable[Problem]:
+    """Nothing to train: a frozen backbone, a head without weights and no projector."""
+    head = next((c for path, c in parts.components.items() if path.startswith("head.")), None)
+    if parts.lora is None or parts.lora.enabled or parts.prototypes is None or head is None:
+        return
+    if parts.prototypes.projector == "none" and SCORE_LOSS not in head.component.plugin.needs:
+        yield Problem(
+            "lora.enabled",
+            f"is false, and head.{head.label} has nothing to learn: nothing would be trained; use [head.linear], "
+            "or set prototypes.projector = 'linear'",
+        )
 
 
 def spec_warnings(spec: RunSpec) -> list[str]:

@@ -12,6 +12,8 @@ from e1bind.plugins.index import Component, PluginIndex
 from e1bind.spec.loading import RawSpec
 from e1bind.spec.options import Options
 from e1bind.spec.sections import (
+    HOST_SECTIONS,
+    BaselinesSection,
     CvSection,
     LoraSection,
     MetricsSection,
@@ -52,11 +54,14 @@ class RunSpec:
     prototypes: PrototypesSection
     training: TrainingSection
     metrics: MetricsSection
+    baselines: BaselinesSection
     data: Chosen
     backbone: Chosen
     views: Chosen
+    head: Chosen
     losses: Mapping[str, Chosen]
     metric_components: Mapping[str, Chosen]
+    baseline_components: Mapping[str, Chosen]
     index: PluginIndex
     raw: RawSpec
 
@@ -74,6 +79,11 @@ class RunSpec:
         return frozenset(needs)
 
     @property
+    def has_prototypes(self) -> bool:
+        """Whether the head scores by prototypes, so that losses may use them."""
+        return "prototypes" in self.head.component.plugin.provides
+
+    @property
     def scoring_temperature(self) -> float:
         """The one temperature of all scores; validation has made sure that the losses agree on it."""
         if self.prototypes.scoring_temperature is not None:
@@ -85,17 +95,19 @@ class RunSpec:
         """Every chosen component by its path in the spec, e.g. `losses.nt-xent`."""
         found = {f"{table}.{c.label}": c for table, c in self._single().items()}
         found |= {f"losses.{label}": c for label, c in self.losses.items()}
-        return found | {f"metrics.{label}": c for label, c in self.metric_components.items()}
+        found |= {f"metrics.{label}": c for label, c in self.metric_components.items()}
+        return found | {f"baselines.{label}": c for label, c in self.baseline_components.items()}
 
     def resolved(self) -> dict[str, Any]:
         """The full spec with every default and null; it validates again to the same run. Paths are absolute."""
         table: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
-        for name in ("run", "plugins", "cv", "lora", "msa", "prototypes", "training", "metrics"):
+        for name in HOST_SECTIONS:
             table[name] = getattr(self, name).model_dump(mode="json")
         for name, chosen in self._single().items():
             table[name] = {chosen.label: _component_table(chosen)}
         table["losses"] = {label: _component_table(c) | {"weight": c.weight} for label, c in self.losses.items()}
         table["metrics"] |= {label: _component_table(c) for label, c in self.metric_components.items()}
+        table["baselines"] |= {label: _component_table(c) for label, c in self.baseline_components.items()}
         return table
 
     def write_resolved(self, path: Path) -> None:
@@ -103,7 +115,7 @@ class RunSpec:
         path.write_text(json.dumps(self.resolved(), indent=2) + "\n", encoding="utf-8")
 
     def _single(self) -> dict[str, Chosen]:
-        return {"data": self.data, "backbone": self.backbone, "views": self.views}
+        return {"data": self.data, "backbone": self.backbone, "views": self.views, "head": self.head}
 
 
 def loss_temperatures(losses: Mapping[str, Chosen]) -> list[tuple[str, float]]:

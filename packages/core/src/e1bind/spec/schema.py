@@ -9,7 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from e1bind.errors import PluginError
 from e1bind.plugins import Component, PluginIndex
-from e1bind.spec.sections import COMPONENT_TABLES, HOST_SECTIONS, SINGLE_CHOICE
+from e1bind.spec.sections import ASSUMED, COMPONENT_TABLES, HOST_SECTIONS, MIXED, SINGLE_CHOICE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -37,7 +37,7 @@ def build_schema(index: PluginIndex) -> tuple[dict[str, Any], list[str]]:
         "title": "e1bind run spec",
         "type": "object",
         "properties": properties,
-        "required": ["schema_version", "run", "training", *SINGLE_CHOICE, "losses"],
+        "required": ["schema_version", "run", "training", "losses", *sorted(set(SINGLE_CHOICE) - set(ASSUMED))],
         "additionalProperties": False,
         "$defs": definitions["$defs"],
     }
@@ -94,7 +94,7 @@ def _keyed_schema(table: str, keyed: dict[str, Any], definitions: dict[str, Any]
     }
     if table in SINGLE_CHOICE:
         schema |= {"minProperties": 1, "maxProperties": 1}
-    if table == "metrics":
-        section = definitions["$defs"]["MetricsSection"]
+    if table in MIXED:
+        section = definitions["$defs"][HOST_SECTIONS[table].__name__]
         schema["properties"] = {**section["properties"], **properties}
     return schema

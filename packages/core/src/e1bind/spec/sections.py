@@ -94,6 +94,9 @@ class CvSection(Options):
 class LoraSection(Options):
     """`[lora]`: the adapter, made by peft."""
 
+    enabled: bool = Field(
+        True, description="Whether the backbone is adapted at all; false: only heads and projector learn."
+    )
     r: int = Field(32, ge=1, le=MAX_WIDTH, description="Rank.")
     alpha: int = Field(64, ge=1, le=MOST, description="Scale of the update is alpha / r.")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="Dropout on the adapter's input.")
@@ -103,10 +106,22 @@ class LoraSection(Options):
         max_length=1000,
         description="Names of the linear modules to adapt; absent: the backbone's own list.",
     )
+    use_rslora: bool = Field(
+        False, description="Rank-stabilised LoRA: the update is scaled by alpha / sqrt(r) in place of alpha / r."
+    )
+    use_dora: bool = Field(
+        False, description="Weight-decomposed LoRA: magnitudes are trained as well; slower, sometimes better."
+    )
     bias: Literal["none", "all", "lora_only"] = Field("none", description="Which biases to train.")
     train_mlm_head: bool = Field(
         False, description="Train the masked-LM head in full, and save it with the adapter."
     )
+
+    @model_validator(mode="after")
+    def _an_adapter_to_save_with(self) -> LoraSection:
+        if self.train_mlm_head and not self.enabled:
+            raise ValueError("train_mlm_head needs enabled = true: the masked-LM head is saved with the adapter")
+        return self
 
 
 class MsaSampling(Options):
@@ -246,6 +261,23 @@ class MetricsSection(Options):
     )
 
 
+class BaselinesSection(Options):
+    """`[baselines]`: what the run is held against; a baseline's own options stand in a table below."""
+
+    compute: Annotated[list[str], AfterValidator(_unique)] = Field(
+        ["residue-type", "window", "frozen-probe"],
+        max_length=100,
+        description="Baselines to compute on the folds of the run; those with a table are added. []: none.",
+    )
+    max_residues: int = Field(
+        400_000,
+        ge=1000,
+        le=MOST,
+        description="Baselines on embeddings learn from so many labelled residues of an ion at most, in chains "
+        "drawn at random; each takes about 20 bytes for every unit of the backbone's width.",
+    )
+
+
 HOST_SECTIONS: dict[str, type[Options]] = {
     "run": RunSection,
     "plugins": PluginsSection,
@@ -255,16 +287,25 @@ HOST_SECTIONS: dict[str, type[Options]] = {
     "prototypes": PrototypesSection,
     "training": TrainingSection,
     "metrics": MetricsSection,
+    "baselines": BaselinesSection,
 }
 
 COMPONENT_TABLES: dict[str, str] = {
     "data": "reader",
     "backbone": "backbone",
     "views": "view_generator",
+    "head": "head",
     "losses": "loss",
     "metrics": "metric",
+    "baselines": "baseline",
 }
 """Table of the spec -> kind of the components it is keyed by."""
 
-SINGLE_CHOICE = ("data", "backbone", "views")
+SINGLE_CHOICE = ("data", "backbone", "views", "head")
 """Tables that hold exactly one component."""
+
+ASSUMED = {"head": "prototype"}
+"""What a single-choice table means that is not there."""
+
+MIXED = ("metrics", "baselines")
+"""Tables of the host that hold tables of components as well."""

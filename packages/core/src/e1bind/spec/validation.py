@@ -16,9 +16,13 @@ from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
 from e1bind.spec.sections import (
+    ASSUMED,
     COMPONENT_TABLES,
     HOST_SECTIONS,
+    MIXED,
     SINGLE_CHOICE,
+    BaselinesSection,
+    LoraSection,
     MetricsSection,
     PluginsSection,
     PrototypesSection,
@@ -27,6 +31,8 @@ from e1bind.spec.sections import (
 HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
 """Keys of a component's table that belong to the host, by kind; `use` alone for the other kinds."""
 
+RESERVED = "run"
+"""What a run is called beside its baselines: no table of a baseline can have the name."""
 MAX_COMPONENTS = 100
 """Losses, or metrics, of one run."""
 
@@ -79,31 +85,34 @@ class _Validation:
         single = {table: self._single_choice(table) for table in SINGLE_CHOICE}
         losses = self._keyed("losses", self._table("losses"))
         metrics = self._metrics(sections["metrics"])
+        baselines = self._baselines(sections["baselines"])
         if not losses and not self._has_problem("losses"):
             self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
-        self.problems += cross_check(self._parts(sections, single, losses, metrics))
+        components = {"losses": losses, "metrics": metrics, "baselines": baselines}
+        self.problems += cross_check(self._parts(sections, single, components))
         if self.problems:
             raise SpecError(self.raw.source, self.problems)
         # Without problems every part is there, which a type checker cannot know.
-        parts: dict[str, Any] = {**sections, **single, "losses": losses, "metric_components": metrics}
+        parts: dict[str, Any] = {**sections, **single, "losses": losses}
+        parts |= {"metric_components": metrics, "baseline_components": baselines}
         return RunSpec(**parts, index=self.index, raw=self.raw)
 
     def _parts(
         self,
         sections: Mapping[str, Options | None],
         single: Mapping[str, Chosen | None],
-        losses: Mapping[str, Chosen],
-        metrics: Mapping[str, Chosen],
+        keyed: Mapping[str, Mapping[str, Chosen]],
     ) -> Parts:
         """What is valid so far, for the checks between tables."""
         components = {f"{table}.{c.label}": c for table, c in single.items() if c is not None}
-        components |= {f"losses.{label}": c for label, c in losses.items()}
-        components |= {f"metrics.{label}": c for label, c in metrics.items()}
-        prototypes = sections["prototypes"]
+        for table, chosen in keyed.items():
+            components |= {f"{table}.{label}": c for label, c in chosen.items()}
+        prototypes, lora = sections["prototypes"], sections["lora"]
         tables_in_trouble = any(self._has_problem(table) for table in COMPONENT_TABLES)
         return Parts(
             components,
             prototypes if isinstance(prototypes, PrototypesSection) else None,
+            lora if isinstance(lora, LoraSection) else None,
             complete=not tables_in_trouble and not self._has_problem("plugins"),
         )
 
@@ -127,8 +136,8 @@ class _Validation:
 
     def _section(self, name: str) -> Options | None:
         table = self._table(name)
-        if name == "metrics":
-            table = {k: v for k, v in table.items() if k in MetricsSection.model_fields or not isinstance(v, dict)}
+        if name in MIXED:
+            table = {k: v for k, v in table.items() if k not in self._own_tables(name)}
         options, problems = validate_options(HOST_SECTIONS[name], table, name, self.context)
         self.problems += problems
         return options
@@ -144,6 +153,8 @@ class _Validation:
     def _single_choice(self, name: str) -> Chosen | None:
         table = self._table(name)
         kind = COMPONENT_TABLES[name]
+        if not table and name in ASSUMED and not self._has_problem(name):
+            table = {ASSUMED[name]: {}}
         if len(table) == 1:
             return next(iter(self._keyed(name, table).values()), None)
         known = ", ".join(sorted({c.name for c in self._index.components(kind)}))
@@ -155,17 +166,34 @@ class _Validation:
             self.problems.append(Problem(name, f"is required: one table [{name}.NAME], NAME one of {known}"))
         return None
 
+    def _own_tables(self, name: str) -> dict[str, Any]:
+        """The components' tables among the host's own keys of a table."""
+        fields = HOST_SECTIONS[name].model_fields
+        return {k: v for k, v in self._table(name).items() if isinstance(v, dict) and k not in fields}
+
     def _metrics(self, section: Options | None) -> dict[str, Chosen]:
         """Metrics with a table of their own, then those named by `compute` and `monitor`."""
-        table = self._table("metrics")
-        own = {k: v for k, v in table.items() if isinstance(v, dict) and k not in MetricsSection.model_fields}
-        chosen = self._keyed("metrics", own)
-        if isinstance(section, MetricsSection):
-            for key, names in (("compute", section.compute), ("monitor", [section.monitor])):
-                for name in names:
-                    if name not in chosen and name not in own and not self._has_problem(f"metrics.{name}"):
-                        found = self._component("metrics", name, {}, f"metrics.{key}")
-                        chosen |= {name: found} if found else {}
+        if not isinstance(section, MetricsSection):
+            return self._listed("metrics", {})
+        return self._listed("metrics", {"compute": section.compute, "monitor": [section.monitor]})
+
+    def _baselines(self, section: Options | None) -> dict[str, Chosen]:
+        """Baselines with a table of their own, then those named by `compute`."""
+        if RESERVED in self._own_tables("baselines"):
+            self.problems.append(Problem(f"baselines.{RESERVED}", "is what the run itself is called; take another"))
+        return self._listed(
+            "baselines", {"compute": section.compute} if isinstance(section, BaselinesSection) else {}
+        )
+
+    def _listed(self, name: str, lists: Mapping[str, Sequence[str]]) -> dict[str, Chosen]:
+        """Components with a table below `name`, then those that a list (by its key) names."""
+        own = self._own_tables(name)
+        chosen = self._keyed(name, own)
+        for key, names in lists.items():
+            for label in names:
+                if label not in chosen and label not in own and not self._has_problem(f"{name}.{label}"):
+                    found = self._component(name, label, {}, f"{name}.{key}")
+                    chosen |= {label: found} if found else {}
         return chosen
 
     def _keyed(self, name: str, table: Mapping[str, Any]) -> dict[str, Chosen]:

@@ -1,0 +1,202 @@
+"""The baselines of one fold: fitted on its training chains, before it trains, and asked for the chains held out.
+
+Shape legend: L residues of a chain, D width of the backbone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from e1bind.contracts import UNKNOWN, BaselineChain, ResidueRecord
+from e1bind.engine.distributed import World
+from e1bind.engine.embeddings import Embeddings, embed_chains
+from e1bind.engine.pipeline import Pipeline
+from e1bind.engine.seeds import derive
+from e1bind.errors import RunError
+from e1bind.log import log
+from e1bind.metrics.base import why_undefined
+from e1bind.metrics.curves import average_precision
+from e1bind.metrics.ranking import rank_counts
+from e1bind.plugins.foreign import ForeignError, foreign_code
+from e1bind.runs.baseline_files import FoldBaseline, read_baselines, write_baselines
+from e1bind.runs.fingerprints import spec_fingerprint
+from e1bind.runs.layout import FoldDir
+
+
+@dataclass(frozen=True)
+class FoldData:
+    """A fold's chains, and the group of related chains of each id."""
+
+    fold: int
+    train: Sequence[ResidueRecord]
+    held_out: Sequence[ResidueRecord]
+    group_of: Mapping[str, int]
+
+
+def fold_baselines(
+    pipeline: Pipeline,
+    network: nn.Module,
+    data: FoldData,
+    folder: FoldDir,
+    world: World,
+    on_batch: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Write what the baselines of the spec come to in this fold, unless it is there. All ranks must call."""
+    if not pipeline.baselines or world.main_does(lambda: _are_there(pipeline, folder)):
+        return
+    learn = {ion: _drawn(pipeline, data, ion) for ion in pipeline.spec.training.ions}
+    embeddings = _embeddings(pipeline, network, data, learn, world, on_batch)
+
+    def compute() -> None:
+        found = [
+            _baseline(pipeline, name, ion, data, learn[ion], embeddings)
+            for ion in pipeline.spec.training.ions
+            for name in pipeline.baselines
+        ]
+        write_baselines(folder, _made_of(pipeline), found)
+        for own in found:
+            _tell(own, data)
+
+    world.main_does(compute)
+
+
+def needs_embeddings(pipeline: Pipeline, name: str) -> bool:
+    """Whether a baseline of the spec looks at the backbone's embeddings."""
+    chosen = pipeline.spec.baseline_components[name]
+    return "embeddings" in chosen.component.plugin.needs | chosen.options.requirements()
+
+
+def scored(
+    pipeline: Pipeline,
+    name: str,
+    fitted: Mapping[str, NDArray[Any]],
+    record: ResidueRecord,
+    embeddings: Embeddings,
+) -> NDArray[np.float64]:
+    """A baseline's probabilities [L] of a chain, none of whose labels it sees. Raises `RunError`."""
+    own = embeddings.get(record.id) if needs_embeddings(pipeline, name) else None
+    chain = BaselineChain(record.id, record.sequence, np.full(len(record), UNKNOWN, np.int8), embeddings=own)
+    with _named(pipeline, name, f"scoring {record.id}"):
+        values = np.asarray(pipeline.baselines[name].score(fitted, chain), np.float64)
+    if values.shape != (len(record),) or not np.all((values >= 0) & (values <= 1)):
+        raise RunError(
+            f"{_who(pipeline, name)} gave {record.id} values of shape {values.shape}, not a probability of 0 to 1 "
+            f"for each of its {len(record)} residues; leave it out of baselines.compute, or correct it"
+        )
+    return values
+
+
+def _are_there(pipeline: Pipeline, folder: FoldDir) -> bool:
+    try:
+        found = read_baselines(folder, _made_of(pipeline))
+    except RunError as error:
+        log.warning("%s: the baselines are computed again", error)
+        return False
+    wanted = [(ion, name) for ion in pipeline.spec.training.ions for name in pipeline.baselines]
+    return found is not None and [(own.ion, own.name) for own in found] == wanted
+
+
+def _made_of(pipeline: Pipeline) -> str:
+    """SHA-256 of what of the spec the results depend on, beside data and folds."""
+    resolved = pipeline.spec.resolved()
+    seen = {name: resolved[name] for name in ("baselines", "backbone", "data", "cv", "msa")}
+    return spec_fingerprint({**seen, "seed": pipeline.spec.run.seed, "windows": json.dumps(pipeline.max_residues)})
+
+
+def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> list[ResidueRecord]:
+    """The training chains that baselines on embeddings learn from: all, or as many as there is room for."""
+    chains = sorted((r for r in data.train if ion in r.labels), key=lambda r: r.id)
+    size = np.array([int((r.labels[ion] >= 0).sum()) for r in chains])
+    room = pipeline.spec.baselines.max_residues
+    if size.sum() <= room:
+        return chains
+    order = np.random.default_rng(derive(pipeline.spec.run.seed, "baselines", data.fold, ion)).permutation(
+        len(size)
+    )
+    kept = order[np.cumsum(size[order]) <= room]
+    log.info(
+        "fold %d %s: baselines on embeddings learn from %d of %d chains (baselines.max_residues)",
+        data.fold, ion, len(kept), len(chains),
+    )  # fmt: skip
+    return [chains[i] for i in sorted(kept.tolist())]
+
+
+def _embeddings(
+    pipeline: Pipeline,
+    network: nn.Module,
+    data: FoldData,
+    learn: Mapping[str, Sequence[ResidueRecord]],
+    world: World,
+    on_batch: Callable[[int, int], None],
+) -> Embeddings:
+    if not any(needs_embeddings(pipeline, name) for name in pipeline.baselines):
+        return {}
+    wanted = {record.id: record for chains in learn.values() for record in chains}
+    wanted |= {record.id: record for record in data.held_out}
+    return embed_chains(pipeline, network, list(wanted.values()), world, on_batch)
+
+
+def _baseline(
+    pipeline: Pipeline,
+    name: str,
+    ion: str,
+    data: FoldData,
+    learn: Sequence[ResidueRecord],
+    embeddings: Embeddings,
+) -> FoldBaseline:
+    embedded = needs_embeddings(pipeline, name)
+    chosen = learn if embedded else sorted((r for r in data.train if ion in r.labels), key=lambda r: r.id)
+    chains = [
+        BaselineChain(
+            record.id,
+            record.sequence,
+            record.labels[ion],
+            data.group_of[record.id],
+            embeddings[record.id] if embedded else None,
+        )
+        for record in chosen
+    ]
+    rng = np.random.default_rng(derive(pipeline.spec.run.seed, "baseline", data.fold, ion, name))
+    with _named(pipeline, name, f"learning {ion} in fold {data.fold}"):
+        fitted = {key: np.asarray(value) for key, value in pipeline.baselines[name].fit(chains, rng).items()}
+    if bad := [key for key, value in fitted.items() if value.dtype.kind not in "biuf"]:
+        raise RunError(f"{_who(pipeline, name)} learned {bad[0]!r}, which is no array of numbers; correct it")
+    held_out = [record for record in data.held_out if ion in record.labels]
+    probabilities = {r.id: scored(pipeline, name, fitted, r, embeddings) for r in held_out}
+    return FoldBaseline(ion, name, fitted, probabilities)
+
+
+@contextmanager
+def _named(pipeline: Pipeline, name: str, doing: str) -> Iterator[None]:
+    """Tell whatever a baseline raises as a `RunError` that names it."""
+    try:
+        with foreign_code():
+            yield
+    except ForeignError as error:
+        raise RunError(
+            f"{_who(pipeline, name)} failed {doing}: {error}; leave it out of baselines.compute, or correct it"
+        ) from error
+
+
+def _who(pipeline: Pipeline, name: str) -> str:
+    return f"baseline {pipeline.spec.baseline_components[name].component.full_name}"
+
+
+def _tell(own: FoldBaseline, data: FoldData) -> None:
+    """One line for the log: how good the baseline is on the chains held out."""
+    records = {record.id: record for record in data.held_out}
+    labels = np.concatenate([records[chain].labels[own.ion] for chain in own.probabilities])
+    values = np.concatenate(list(own.probabilities.values()))
+    known = labels >= 0
+    if why_undefined(values[known], labels[known]) is None:
+        auprc = average_precision(rank_counts(values[known], labels[known]))
+        facts = "".join(f", {key} {float(v):g}" for key, v in own.fitted.items() if v.ndim == 0 and key != "bias")
+        log.info("fold %d %s: baseline %s has auprc %.4f%s", data.fold, own.ion, own.name, auprc, facts)

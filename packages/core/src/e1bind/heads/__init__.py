@@ -1,0 +1,1 @@
+"""The built-in heads: what turns residue embeddings into scores."""

@@ -1,0 +1,28 @@
+"""Resolved specs that were frozen before a key existed: what its absence means.
+
+A key that is added to the spec later gets a line here, with the value that does what was done before there was one,
+so that runs made earlier go on as they were begun, whatever the default for new runs is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_HEAD = {"prototype": {"use": "e1bind-core/prototype"}}
+_LATER: dict[str, Mapping[str, Any]] = {
+    "lora": {"enabled": True, "use_rslora": False, "use_dora": False},
+    "baselines": {"compute": [], "max_residues": 400_000},
+}
+
+LATER_COMPONENTS = ("head.prototype",)
+"""Paths of components that runs did not list among their plugins before their kind existed."""
+
+
+def completed(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved spec with what was left out because it did not exist when it was written."""
+    filled = {**table, "head": table.get("head", _HEAD)}
+    for name, keys in _LATER.items():
+        own = filled.get(name, {})
+        filled[name] = {**keys, **own} if isinstance(own, Mapping) else own
+    return filled
