@@ -15,6 +15,8 @@ ViewExecution = Literal["auto", "shared", "batched", "separate"]
 class E1Options(Options):
     """Options of `[backbone.e1]`. Exactly one of `checkpoint` and `random_weights` must be given."""
 
+    alternatives = (frozenset({"checkpoint", "random_weights"}),)
+
     checkpoint: CheckpointRef | None = Field(
         None, description='Name of a model on the hub ("Profluent-Bio/E1-150m") or a local checkpoint folder.'
     )

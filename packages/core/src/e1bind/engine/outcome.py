@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from e1bind.contracts import ResidueRecord
+from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.engine.diagnostics import diagnose
 from e1bind.engine.held_out import measure
 from e1bind.engine.judgement import Judgement, held_against
 from e1bind.engine.pipeline import Pipeline
-from e1bind.metrics.thresholds import Threshold
+from e1bind.metrics.thresholds import THRESHOLD_METHODS, Threshold, ThresholdMethod, choose_threshold
 from e1bind.runs.baseline_files import FoldBaseline
 from e1bind.runs.fold_results import FoldResult
 from e1bind.runs.oof_table import Table, rows_of
@@ -79,6 +79,20 @@ def _fold_row(
 def _oof_row(
     pipeline: Pipeline, table: Table, ion: str, threshold: Threshold, judged: Judgement | None
 ) -> dict[str, Any]:
-    metrics, reasons = measure(pipeline, rows_of(table, ion), threshold.threshold)
-    row = {"metrics": metrics, "threshold": threshold.threshold, "undefined": reasons}
+    rows = rows_of(table, ion)
+    metrics, reasons = measure(pipeline, rows, threshold.threshold)
+    row = {
+        "metrics": metrics,
+        "threshold": threshold.threshold,
+        "undefined": reasons,
+        "choices": {method: _choice(rows, method) for method in THRESHOLD_METHODS},
+    }
     return row if judged is None else row | judged.figures()
+
+
+def _choice(rows: MetricInputs, method: ThresholdMethod) -> dict[str, float]:
+    """What another method of choosing the threshold comes to on the same probabilities."""
+    chosen = choose_threshold(rows.probabilities, rows.labels, method)
+    counts = chosen.counts
+    ratios = {"precision": counts.precision(), "recall": counts.recall(), "f1": counts.f1(), "mcc": counts.mcc()}
+    return {"threshold": chosen.threshold, **ratios}

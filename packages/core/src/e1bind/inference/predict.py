@@ -17,6 +17,7 @@ from e1bind.inference.structure import read_structure
 from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
 from e1bind.log import log
 from e1bind.runs.reader import FinishedRun, open_run
+from e1bind.runs.schemas import Choice
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,28 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
         if not outcome.chains:
             raise DataError(f"none of the {outcome.bad} records can be predicted; nothing was written")
     records.say()
+    outcome.remarks += [said for ion in ions if (said := _cost_of_calling(run, ion, options))]
     outcome.files = [] if options.target == STDOUT else [options.target]
     if colours is not None:
         outcome.files += colours.write(options.target, run)
         outcome.remarks += colours.remarks()
     return outcome
+
+
+def _cost_of_calling(run: FinishedRun, ion: str, options: PredictOptions) -> str | None:
+    """What the run's threshold costs, and what others would; None where the user chose one, or nobody knows."""
+    choices, method = run.summary.oof[ion].choices, run.spec.metrics.threshold_method
+    if ion in options.thresholds or method not in choices:
+        return None
+
+    def shown(choice: Choice) -> str:
+        return f"from {choice.threshold:.3g} on: precision {choice.precision:.2f}, recall {choice.recall:.2f}"
+
+    others = "; ".join(f"{name} {shown(choice)}" for name, choice in choices.items() if name != method)
+    return (
+        f"{ion} is called by {method}, {shown(choices[method])} out of fold ({others}; another one: "
+        f"--threshold {ion}=VALUE)"
+    )
 
 
 def chosen_ions(run: FinishedRun, wanted: Sequence[str]) -> list[str]:

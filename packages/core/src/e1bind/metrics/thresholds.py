@@ -81,6 +81,10 @@ def _mcc(counts: RankCounts) -> NDArray[np.float64]:
 _METHODS: dict[str, Callable[[RankCounts], NDArray[np.float64]]] = {"youden": _youden, "f1": _f1, "mcc": _mcc}
 
 
+THRESHOLD_METHODS: tuple[ThresholdMethod, ...] = ("youden", "f1", "mcc")
+"""Every method, as a spec names it."""
+
+
 def choose_threshold(probabilities: ArrayLike, labels: ArrayLike, method: ThresholdMethod) -> Threshold:
     """The distinct score of N residues that maximises `method`, calls being `probability >= threshold`.
 

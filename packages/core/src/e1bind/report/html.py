@@ -38,6 +38,7 @@ class IonSection:
     fold_head: Sequence[str]
     undefined: Sequence[str]
     baselines: Sequence[Sequence[str]]
+    choices: Sequence[Sequence[str]]
     pictures: Sequence[Picture]
     tracks: Sequence[Picture]
 
@@ -145,6 +146,14 @@ def baselines_table(summary: Summary, ion: str) -> list[list[str]]:
     return table
 
 
+def choices_table(summary: Summary, ion: str) -> list[list[str]]:
+    """What each method of choosing the threshold comes to out of fold."""
+    return [
+        [method, *(number(value) for value in (of.threshold, of.precision, of.recall, of.f1, of.mcc))]
+        for method, of in summary.oof[ion].choices.items()
+    ]
+
+
 def mean_and_spread(values: Sequence[float]) -> str:
     """Mean and sample standard deviation; the mean alone of a single value."""
     if not values:
@@ -163,6 +172,7 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         fold_head=["fold", "best epoch", "proteins", "residues", "binding", *data.summary.metric_names],
         undefined=data.summary.oof[ion].undefined,
         baselines=baselines_table(data.summary, ion),
+        choices=choices_table(data.summary, ion),
         pictures=[
             *baseline_pictures(data.summary, ion, plots),
             *ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures),

@@ -80,15 +80,27 @@ class BaselineFigures(Stored):
     difference: Range
 
 
+class Choice(Stored):
+    """What a method of choosing the threshold comes to, out of fold."""
+
+    threshold: float
+    precision: Number
+    recall: Number
+    f1: Number
+    mcc: Number
+
+
 class OofFigures(Stored):
     """One ion over all folds, at its threshold; `undefined` says why metrics are NaN.
 
-    `auprc`: that metric with its interval, of a run that was held against `baselines`.
+    `auprc`: that metric with its interval, of a run that was held against `baselines`. `choices`: what other
+    thresholds than the run's own would cost, by method; empty for runs made before they were kept.
     """
 
     metrics: dict[str, Number]
     threshold: float
     undefined: list[str]
+    choices: Annotated[dict[str, Choice], Field(default_factory=dict)]
     auprc: Range | None = None
     baselines: Annotated[dict[str, BaselineFigures], Field(default_factory=dict)]
 

@@ -23,6 +23,8 @@ from e1bind.spec.options import SpecString
 from e1bind.spec.sections import SINGLE_CHOICE
 
 KeyPath = tuple[str, ...]
+SET = "--set "
+"""How the origin of a value from the command line begins."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def load_raw(path: Path, overrides: Sequence[str] = ()) -> RawSpec:
             problems.append(Problem(f"--set {dotted([text])}", str(error)))
         else:
             origins = {k: v for k, v in origins.items() if k[: len(keys)] != keys and keys[: len(k)] != k}
-            origins |= _leaves(value, keys, f"--set {'.'.join(keys)}")
+            origins |= _leaves(value, keys, f"{SET}{'.'.join(keys)}")
     if problems:
         raise SpecError("the command line", problems)
     return RawSpec(path.name, _resolved(path).parent, table, origins, tuple(overrides))

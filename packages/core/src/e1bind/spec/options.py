@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
@@ -18,6 +18,9 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    alternatives: ClassVar[tuple[frozenset[str], ...]] = ()
+    """Keys of which one at most is given: one that `--set` gives takes the place of the file's."""
 
     def capabilities(self) -> frozenset[str]:
         """What these options provide beyond the descriptor's `provides`, e.g. {"views=4"}."""

@@ -249,7 +249,9 @@ class MetricsSection(Options):
 
     monitor: str = Field("hra", description="Metric that picks the best epoch, averaged over ions.")
     threshold_method: Literal["youden", "f1", "mcc"] = Field(
-        "youden", description="What the global thresholds maximise on out-of-fold scores."
+        "mcc",
+        description="What the global thresholds maximise on out-of-fold scores. mcc and f1 suit classes as uneven "
+        "as these; youden calls generously.",
     )
     calibration: Literal["none", "platt", "isotonic"] = Field(
         "none", description="Map fitted on out-of-fold predictions that makes probabilities match frequencies."

@@ -21,11 +21,21 @@ _HEAD = """\
 schema_version = 1
 """
 
+RECIPE: dict[str, dict[str, Any]] = {
+    "prototypes": {"max_samples": 400, "strategy": "mean-difference", "center": True},
+    "losses.nt-xent": {"weight": 0.2},
+    "losses.mlm": {"weight": 0.1},
+    "training": {"learning_rate": 1e-3, "warmup_epochs": 0.5, "epochs": 12},
+    "metrics": {"monitor": "auprc"},
+}
+"""What was found to work on a pretrained model; docs/accuracy.md tells what was tried."""
+
 _VALUES: dict[str, dict[str, Any]] = {
     "run": {"output_dir": "results"},
     "data.fasta3": {"train": "{ion}_train.fasta"},
     "backbone.e1": {"checkpoint": "Profluent-Bio/E1-150m"},
-    "training": {"ions": ["ZN"]},
+    **RECIPE,
+    "training": {"ions": ["ZN"], **RECIPE["training"]},
 }
 """What the starter sets; everything else stands at its default, commented out."""
 
@@ -33,6 +43,7 @@ _COMPONENTS = (
     ("data", "reader", "fasta3"),
     ("backbone", "backbone", "e1"),
     ("views", "view_generator", "masked"),
+    ("head", "head", "prototype"),
     ("losses", "loss", "nt-xent"),
     ("losses", "loss", "prototype-alignment"),
     ("losses", "loss", "prototype-bce"),
@@ -56,7 +67,7 @@ def _table(path: str, model: type[BaseModel], summary: str = "", weight: bool = 
     summary = summary or (model.__doc__ or "").partition(": ")[2]
     lines = [*_comment(summary), f"[{path}]"]
     if weight:
-        lines.append("weight = 1.0")
+        lines.append(f"weight = {_VALUES.get(path, {}).get('weight', 1.0)}")
     nested = []
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):

@@ -11,7 +11,7 @@ from e1bind.errors import MAX_SHOWN, PluginError, Problem, SpecError
 from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.limits import value_problems
-from e1bind.spec.loading import RawSpec, load_raw
+from e1bind.spec.loading import SET, RawSpec, load_raw
 from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
@@ -221,9 +221,18 @@ class _Validation:
         except PluginError as error:
             self.problems.append(Problem(path if use == label else f"{path}.use", str(error)))
             return None
+        options = self._without_replaced(options, model, (table_name, label))
         valid, problems = validate_options(model, options, path, self.context, host_keys)
         self.problems += problems
         return None if valid is None else Chosen(label, component, valid, weight)
+
+    def _without_replaced(
+        self, options: dict[str, Any], model: type[Options], at: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """`options` without what an alternative on the command line takes the place of."""
+        overridden = {key for key in options if self.raw.origins.get((*at, key), "").startswith(SET)}
+        replaced = {key for keys in model.alternatives if keys & overridden for key in keys - overridden}
+        return {key: value for key, value in options.items() if key not in replaced}
 
     def _weight(self, value: object, path: str) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
