@@ -32,7 +32,7 @@ def short_spec(short_data: Path, root: Path) -> str:
     """A run of a second."""
     text = SPEC.format(data=root / "examples" / "data")
     text = text.replace(f'train = "{root}/examples/data', f'train = "{short_data}')
-    return text + '\ncalibration = "platt"\n'
+    return text.replace("compute = []", 'compute = ["residue-type"]') + '\ncalibration = "platt"\n'
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ FOLD = (
     "best_e1_contrastive_model_lora/adapter_config.json",
     "best_e1_contrastive_model_lora/adapter_model.safetensors",
     "best_e1_contrastive_model_lora/README.md",
+    "baselines.safetensors",
     "fold.json",
     "metrics.jsonl",
     "oof_preds.npz",
@@ -50,7 +51,7 @@ WHOLE = (
     *(f"fold_{n}/{name}" for n in (1, 2) for name in FOLD),
     *(f"evaluation_new/{name}" for name in EVALUATION),
 )
-RESULTS = [*MADE[:-1], *(f"fold_{n}/{name}" for n in (1, 2) for name in FOLD[4:7])]
+RESULTS = [*MADE[:-1], *(f"fold_{n}/{name}" for n in (1, 2) for name in FOLD[4:8])]
 RESULTS += [f"fold_{n}/best_e1_contrastive_model_lora/adapter_model.safetensors" for n in (1, 2)]
 
 
