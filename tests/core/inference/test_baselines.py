@@ -126,7 +126,7 @@ def test_evaluate_asks_the_baselines_of_all_folds(trained, zinc, tmp_path, capsy
     assert found["difference"]["value"] == pytest.approx(ours - found["auprc"]["value"], abs=1e-6)
     summary = json.loads(trained.summary.read_text())["oof"]["ZN"]["baselines"]
     assert found["threshold"] == summary["residue-type"]["threshold"]
-    assert (out / "baselines_ZN.png").stat().st_size > 5000
+    assert (out / "baselines_ZN.png").stat().st_size > 1000
     methods = {row["method"] for row in csv.DictReader((out / "metrics.csv").open())}
     assert methods == {"run", "residue-type", "frozen-probe"}
 
