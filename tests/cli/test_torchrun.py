@@ -143,7 +143,8 @@ def test_ctrl_c_and_resuming_by_the_command_it_names(folder: Path, undisturbed: 
     assert results_of(folder / "results" / "run") == undisturbed
 
 
-@pytest.mark.parametrize("rank", [1, 0] if EVERYTHING else [1])
+@all_faults
+@pytest.mark.parametrize("rank", [1, 0])
 def test_a_rank_that_is_killed_ends_the_others(folder: Path, undisturbed: dict[str, bytes], rank: int) -> None:
     launcher = start(folder, *NPROC)
     run = folder / "results" / "run"
@@ -182,7 +183,8 @@ def test_two_nodes_are_two_processes(folder: Path, undisturbed: dict[str, bytes]
     assert results_of(folder / "results" / "run") == undisturbed
 
 
-@pytest.mark.parametrize("broken", ["spec", "data"] if EVERYTHING else ["data"])
+@all_faults
+@pytest.mark.parametrize("broken", ["spec", "data"])
 def test_an_error_of_all_processes_is_told_once(folder: Path, broken: str) -> None:
     spec = (folder / "spec.toml").read_text()
     if broken == "spec":
