@@ -32,7 +32,7 @@ FLOORS = [
     {"data", "views", "metrics"},
     {"runs"},
     {"engine"},
-    {"inference", "report"},
+    {"inference", "report", "testing"},
     {"workflow", "builtin"},
 ]
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")

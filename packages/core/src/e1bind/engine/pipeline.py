@@ -9,8 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, Metric, Reader, ViewEncoder, ViewGenerator
+from e1bind.contracts import Backbone, Reader, ViewEncoder, ViewGenerator
 from e1bind.data.msa_contexts import MsaContexts
+from e1bind.engine.guarded import (
+    GuardedBackbone,
+    GuardedMetric,
+    GuardedReader,
+    GuardedViews,
+    guarded_loss,
+)
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
 from e1bind.errors import UserError
@@ -27,7 +34,7 @@ class Pipeline:
     backbone: Backbone
     encoder: ViewEncoder
     views: ViewGenerator
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[str, GuardedMetric]
     train_contexts: MsaContexts | None
     validation_contexts: MsaContexts | None
 
@@ -45,7 +52,7 @@ class Pipeline:
 
 def build_pipeline(spec: RunSpec) -> Pipeline:
     """Build every component but the weights. Raises `UserError` where they do not fit together."""
-    backbone: Backbone = spec.backbone.build()
+    backbone = GuardedBackbone(spec.backbone)
     section = spec.prototypes
     if section.prototype_dim not in (None, backbone.hidden_size) and section.projector == "none":
         raise UserError(
@@ -62,11 +69,11 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
     contexts, longest = backbone.supports_context, backbone.max_residues
     return Pipeline(
         spec=spec,
-        reader=spec.data.build(),
+        reader=GuardedReader(spec.data),
         backbone=backbone,
         encoder=backbone.encoder(),
-        views=spec.views.build(),
-        metrics={label: chosen.build() for label, chosen in spec.metric_components.items()},
+        views=GuardedViews(spec.views),
+        metrics={label: GuardedMetric(chosen) for label, chosen in spec.metric_components.items()},
         train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
         validation_contexts=(
             MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)
@@ -80,7 +87,7 @@ def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
     """A fresh model for one fold: pretrained weights, new adapter, new projector; seeded by run and fold."""
     spec = pipeline.spec
     seed_torch(spec.run.seed, "model", fold)
-    losses = {label: chosen.build() for label, chosen in spec.active_losses.items()}
+    losses = {label: guarded_loss(chosen) for label, chosen in spec.active_losses.items()}
     network = pipeline.backbone.load_model()
     print_of_weights = fingerprint(network)
     return ContrastiveModel(
