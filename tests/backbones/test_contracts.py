@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from e1bind.testing import BackboneContract
 
 
@@ -15,7 +13,6 @@ class TestHfMlm(BackboneContract):
     plugin = "e1bind-backbones/hf-mlm"
 
 
-@pytest.mark.slow
 class TestE1Separate(BackboneContract):
     plugin, options = (
         "e1",
@@ -23,6 +20,5 @@ class TestE1Separate(BackboneContract):
     )
 
 
-@pytest.mark.slow
 class TestE1Batched(BackboneContract):
     plugin, options = "e1", {"random_weights": "tiny", "view_execution": "batched", "attention": "dense"}

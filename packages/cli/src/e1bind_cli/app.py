@@ -12,6 +12,7 @@ from rich.text import Text
 
 from e1bind import __version__
 from e1bind.errors import LostProcess, UserError
+from e1bind_cli.check_plugin import check_plugin
 from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
@@ -45,6 +46,7 @@ for command in (
     validate,
     list_plugins,
     describe,
+    check_plugin,
     schema,
     show,
     init,

@@ -46,7 +46,7 @@ def load(job: Job) -> Any:
 
 def views(job: Job) -> Any:
     """The views of the kit's chains, as text."""
-    from e1bind.testing.views import views_as_text
+    from e1bind.testing.drawn_views import views_as_text
 
     return views_as_text(build(job))
 

@@ -14,7 +14,7 @@ from e1bind.testing.processes import in_fresh_processes
 from e1bind.testing.ranks import EPSILON, whole_batch
 from e1bind.testing.subject import Subject
 
-CHECKS = Checks(always=("builds", SCALAR, SAME))
+CHECKS = Checks(always=("builds", SCALAR, SAME, "value-is-finite"))
 
 
 @CHECKS.check("say needs={'mlm-logits', 'masked-tokens'} in the descriptor, or leave batch.mlm alone")

@@ -12,7 +12,7 @@ from typing import Any
 
 from e1bind.errors import PluginError, UserError
 from e1bind.plugins import Component, PluginPolicy, discover
-from e1bind.plugins.foreign import told
+from e1bind.plugins.foreign import stdout_to_stderr, told
 from e1bind.spec.options import Options
 from e1bind.spec.problems import validate_options
 from e1bind.testing.check import Broken, Check, DoesNotApply, Outcome
@@ -84,7 +84,8 @@ class Subject:
             if self.outcome(name).status != "pass":
                 return Outcome(check, "skip", f"means nothing before {name} holds")
         try:
-            check.ask(self)
+            with stdout_to_stderr():
+                check.ask(self)
         except Broken as broken:
             return Outcome(check, "fail", str(broken))
         except DoesNotApply as reason:

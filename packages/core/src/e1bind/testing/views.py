@@ -4,52 +4,21 @@ from __future__ import annotations
 
 import pickle
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from e1bind.contracts import DrawKey, ResidueRecord, View, ViewGenerator
+from e1bind.contracts import ResidueRecord, View
 from e1bind.engine.contract_faults import selection_fault, views_fault
 from e1bind.testing.chains import tiny_chains
 from e1bind.testing.check import Broken, Checks, DoesNotApply
+from e1bind.testing.drawn_views import Homologues, key_of, text_of, views_as_text
 from e1bind.testing.processes import in_fresh_processes
 from e1bind.testing.subject import Subject
 
 CHECKS = Checks(always=("builds",))
 MOST_MASKED = 0.5
 """Share of residues that no view generator selects on average: there must be something left to learn from."""
-
-
-class Homologues:
-    """A context source that makes up sequences, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.drawn: set[tuple[str, ...]] = set()
-
-    def draw(self, record: ResidueRecord, rng: np.random.Generator) -> tuple[str, ...]:
-        """Two shortened copies of the chain, where they end being drawn."""
-        context = tuple(record.sequence[: int(stop)] for stop in rng.integers(2, len(record) + 1, 2))
-        self.drawn.add(context)
-        return context
-
-
-def key_of(record: ResidueRecord, epoch: int = 1, seed: int = 1) -> DrawKey:
-    """The key of a chain's draw in an epoch."""
-    return DrawKey(seed, epoch, record.id)
-
-
-def views_as_text(views: ViewGenerator, records: Sequence[ResidueRecord] | None = None) -> list[list[str]]:
-    """For each of the kit's chains each of its views as one string; the same string, the same view."""
-    return [
-        [_text(view) for view in views.generate(record, key_of(record), None)]
-        for record in (tiny_chains() if records is None else records)
-    ]
-
-
-def _text(view: View) -> str:
-    selected = "".join("x" if one else "." for one in view.selected)
-    return f"{view.visible} {selected} {' '.join(view.context)}"
 
 
 def _made(subject: Subject, epochs: int = 1) -> list[tuple[ResidueRecord, list[View]]]:
@@ -124,7 +93,7 @@ def views_of_a_chain_differ(subject: Subject) -> None:
     source = Homologues()
     for record in tiny_chains():
         views = generator.generate(record, key_of(record), source)
-        if len({_text(view) for view in views}) > 1:
+        if len({text_of(view) for view in views}) > 1:
             return
     raise Broken(f"makes {generator.num_views} views that are the same, of each of {len(tiny_chains())} chains")
 
@@ -169,7 +138,7 @@ def another_key_gives_other_views(subject: Subject) -> None:
 
     def all_views(epoch: int, seed: int) -> list[str]:
         made = [v for r in tiny_chains() for v in generator.generate(r, key_of(r, epoch, seed), source)]
-        return [_text(view) for view in made]
+        return [text_of(view) for view in made]
 
     for what, other in (("epoch", all_views(2, 1)), ("run seed", all_views(1, 2))):
         if other == all_views(1, 1):
