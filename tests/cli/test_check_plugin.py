@@ -49,7 +49,7 @@ def test_a_right_plugin_keeps_every_contract(tmp_path, capsys) -> None:
     assert "metric local/gap" in said
     assert "keeps every contract: 1 component" in said
     assert "noise" not in said
-    assert max(map(len, said.splitlines())) <= 80
+    assert max(map(len, said.splitlines()[:-1])) <= 80  # the last line holds a path, which is never wrapped
 
 
 def test_a_wrong_one_is_told_what_to_do(tmp_path, capsys) -> None:

@@ -83,11 +83,16 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
     )
 
 
+def build_losses(spec: RunSpec) -> dict[str, nn.Module]:
+    """The losses that have a weight, by label. Raises `ContractError` for one that is no module."""
+    return {label: guarded_loss(chosen) for label, chosen in spec.active_losses.items()}
+
+
 def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
     """A fresh model for one fold: pretrained weights, new adapter, new projector; seeded by run and fold."""
     spec = pipeline.spec
     seed_torch(spec.run.seed, "model", fold)
-    losses = {label: guarded_loss(chosen) for label, chosen in spec.active_losses.items()}
+    losses = build_losses(spec)
     network = pipeline.backbone.load_model()
     print_of_weights = fingerprint(network)
     return ContrastiveModel(

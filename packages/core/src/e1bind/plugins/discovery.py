@@ -24,6 +24,7 @@ from e1bind.errors import PluginError
 from e1bind.plugins import hookspecs
 from e1bind.plugins.descriptors import API_VERSION, PLUGIN_TYPES, ComponentPlugin
 from e1bind.plugins.foreign import ForeignError, foreign_code
+from e1bind.plugins.forgotten_hooks import refuse_forgotten
 from e1bind.plugins.index import FIRST_PARTY, Component, PluginIndex, PluginStatus
 from e1bind.plugins.installed import Registration, registrations
 from e1bind.plugins.provenance import Source, local_source
@@ -142,6 +143,7 @@ def _offered(module: ModuleType) -> Iterator[ComponentPlugin]:
     manager.add_hookspecs(hookspecs)
     manager.register(module)
     manager.check_pending()
+    refuse_forgotten(module, (plugin_type.hook for plugin_type in PLUGIN_TYPES.values()))
     for kind, plugin_type in PLUGIN_TYPES.items():
         # Each function is called by itself: calling through the manager drops a None, which a list is meant to be.
         for implementation in getattr(manager.hook, plugin_type.hook).get_hookimpls():
