@@ -54,6 +54,12 @@ class ReturnsANumber(RightMetric):
 
 
 @ZOO.wrong("returns-a-number")
+class Raises(RightMetric):
+    def value(self, probabilities, labels):
+        return float(probabilities @ labels[:-1])
+
+
+@ZOO.wrong("returns-a-number")
 class ReturnsText(RightMetric):
     def value(self, probabilities, labels):
         return f"{super().value(probabilities, labels):.3f}"

@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 
 from e1bind.errors import UserError
-from e1bind.spec.loading import parse_override
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.console import out
 
@@ -65,6 +64,8 @@ def check_plugin(plugin: Plugin, options: Options = None, expect: Expect = None,
 
 def _by_component(option: str, texts: list[str] | None) -> dict[str, dict[str, Any]]:
     """`loss.gap.margin=0.3` as {"loss.gap": {"margin": 0.3}}."""
+    from e1bind.spec.loading import parse_override
+
     found: dict[str, dict[str, Any]] = {}
     for text in texts or ():
         try:

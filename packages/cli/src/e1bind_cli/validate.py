@@ -11,7 +11,6 @@ from e1bind.spec.crosschecks import spec_warnings
 from e1bind_cli.arguments import Overrides, SpecFile
 from e1bind_cli.console import err, out
 
-
 Build = Annotated[
     bool, typer.Option("--build", help="Also build every component, weights apart; this loads torch and the rest.")
 ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, Reader, ViewEncoder, ViewGenerator
+from e1bind.contracts import Backbone, Reader, ViewEncoder
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.guarded import (
     GuardedBackbone,
@@ -33,7 +33,7 @@ class Pipeline:
     reader: Reader
     backbone: Backbone
     encoder: ViewEncoder
-    views: ViewGenerator
+    views: GuardedViews
     metrics: Mapping[str, GuardedMetric]
     train_contexts: MsaContexts | None
     validation_contexts: MsaContexts | None
