@@ -33,7 +33,7 @@ FLOORS = [
     {"runs"},
     {"engine"},
     {"inference", "report", "testing"},
-    {"workflow", "builtin"},
+    {"workflow", "builtin", "scaffold"},
 ]
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 

@@ -37,9 +37,10 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    "command", ["--help", "list-plugins", "check", "validate", "schema", "show", "describe", "init"]
-)
+LIGHT = ("--help", "list-plugins", "check", "new", "validate", "schema", "show", "describe", "init")
+
+
+@pytest.mark.parametrize("command", LIGHT)
 def test_light_commands_import_nothing_heavy(command: str, spec: Path, tmp_path: Path) -> None:
     arguments = {
         "validate": ["validate", str(spec)],
@@ -47,6 +48,7 @@ def test_light_commands_import_nothing_heavy(command: str, spec: Path, tmp_path:
         "describe": ["describe", "loss.nt-xent"],
         "init": ["init", str(tmp_path / "new.toml")],
         "check": ["check-plugin", "--help"],
+        "new": ["new-plugin", "acme-losses", "--kind", "loss", "--folder", str(tmp_path)],
     }.get(command, [command])
     code = f"""
 import sys

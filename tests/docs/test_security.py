@@ -78,6 +78,7 @@ def arguments(command: str, base: Path) -> list[str]:
         "compare RUN RUN": ["compare", run, str(base / "other")],
         "list-plugins": ["list-plugins"],
         "describe": ["describe", "loss.nt-xent"],
+        "new-plugin NAME": ["new-plugin", "acme-things", "--kind", "loss", "--folder", "out"],
         "check-plugin PLUGIN": ["check-plugin", "plugin_to_check.py"],
         "schema": ["schema", "-o", "out/schema.json"],
         "init": ["init", "out/spec.toml"],

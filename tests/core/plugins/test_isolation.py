@@ -67,7 +67,7 @@ BROKEN_CODE: dict[str, tuple[str, str]] = {
     "hookiterator": (HOOK + "return (1 / 0 for _ in range(2))", "ZeroDivisionError"),
     "unmarked": (
         HOOK.replace("@hookimpl\n", "") + "return []",
-        "e1bind_losses is not marked as a hook: write @hookimpl",
+        "e1bind_losses is not marked as a hook: put @hookimpl",
     ),
     "nearlyhook": (
         HOOK.replace("@hookimpl\ndef e1bind_losses", "def e1bind_loss") + "return []",

@@ -19,6 +19,7 @@ from e1bind_cli.describe import describe
 from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
+from e1bind_cli.new_plugin import new_plugin
 from e1bind_cli.predict import predict
 from e1bind_cli.ranks import tell
 from e1bind_cli.report import report
@@ -46,6 +47,7 @@ for command in (
     validate,
     list_plugins,
     describe,
+    new_plugin,
     check_plugin,
     schema,
     show,

@@ -24,7 +24,7 @@ def refuse_forgotten(module: ModuleType, hooks: Iterable[str]) -> None:
         if not own or hasattr(value, f"{PROJECT}_impl") or not name.startswith(f"{PROJECT}_"):
             continue
         if name in known:
-            raise ValueError(f"{name} is not marked as a hook: write @hookimpl above it")
+            raise ValueError(f"{name} is not marked as a hook: put @hookimpl above it")
         if close := difflib.get_close_matches(name, known, n=1, cutoff=_NEARLY):
-            advice = f"write @hookimpl above it and call it {close[0]}, or give it another name"
+            advice = f"put @hookimpl above it and call it {close[0]}, or give it another name"
             raise ValueError(f"{name} looks like the hook {close[0]}, but is not marked as one: {advice}")
