@@ -85,7 +85,7 @@ def _load_installed(registration: Registration, policy: PluginPolicy) -> PluginS
             module = entry.load()
             file = getattr(module, "__file__", None)
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"import failed: {error}; {_mend(source)}")
+        return PluginStatus(source, "broken", f"import failed: {error}; {_mend(source)}", failed_at=error.place)
     return _register(module, replace(source, file=file if isinstance(file, str) else None))
 
 
@@ -126,14 +126,15 @@ def _register(module: object, source: Source) -> PluginStatus:
         with foreign_code():
             version = getattr(module, "E1BIND_API", None)
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"E1BIND_API cannot be read: {error}; {_mend(source)}")
+        fault = f"E1BIND_API cannot be read: {error}; {_mend(source)}"
+        return PluginStatus(source, "broken", fault, failed_at=error.place)
     if type(version) is not int or version != API_VERSION:
         return PluginStatus(source, "incompatible", _api_sentence(version, source))
     try:
         with foreign_code():
             components = tuple(Component(plugin, source) for plugin in _offered(module))
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"{error}; {_mend(source)}")
+        return PluginStatus(source, "broken", f"{error}; {_mend(source)}", failed_at=error.place)
     return PluginStatus(source, "ok", components=components)
 
 
