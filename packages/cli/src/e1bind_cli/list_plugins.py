@@ -55,6 +55,7 @@ def _as_json(index: PluginIndex, kinds: tuple[str, ...]) -> dict[str, Any]:
                 **plugin.source.as_dict(),
                 "status": plugin.status,
                 "error": plugin.error,
+                "warning": plugin.warning,
                 "failed_at": plugin.failed_at and {"file": plugin.failed_at[0], "line": plugin.failed_at[1]},
                 "components": [f"{c.kind}.{c.name}" for c in plugin.components],
             }
@@ -108,6 +109,8 @@ def _print_plugins(index: PluginIndex) -> None:
             out.print(Text(f"      {origin}", style="dim"), soft_wrap=True)
         if plugin.error:
             _print_fault(plugin)
+        if plugin.warning:
+            out.print(Padding(Text(plugin.warning, style="yellow"), (0, 0, 0, 6), expand=False))
 
 
 def _print_fault(plugin: PluginStatus) -> None:

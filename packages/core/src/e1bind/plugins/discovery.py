@@ -19,10 +19,10 @@ import pluggy
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from e1bind import __version__
 from e1bind.errors import PluginError
 from e1bind.plugins import hookspecs
-from e1bind.plugins.descriptors import API_VERSION, PLUGIN_TYPES, ComponentPlugin
+from e1bind.plugins.api import api_fault, api_warning
+from e1bind.plugins.descriptors import PLUGIN_TYPES, ComponentPlugin
 from e1bind.plugins.foreign import ForeignError, foreign_code
 from e1bind.plugins.forgotten_hooks import refuse_forgotten
 from e1bind.plugins.index import FIRST_PARTY, Component, PluginIndex, PluginStatus
@@ -128,14 +128,14 @@ def _register(module: object, source: Source) -> PluginStatus:
     except ForeignError as error:
         fault = f"E1BIND_API cannot be read: {error}; {_mend(source)}"
         return PluginStatus(source, "broken", fault, failed_at=error.place)
-    if type(version) is not int or version != API_VERSION:
-        return PluginStatus(source, "incompatible", _api_sentence(version, source))
+    if refusal := api_fault(version, source):
+        return PluginStatus(source, "incompatible", refusal)
     try:
         with foreign_code():
             components = tuple(Component(plugin, source) for plugin in _offered(module))
     except ForeignError as error:
         return PluginStatus(source, "broken", f"{error}; {_mend(source)}", failed_at=error.place)
-    return PluginStatus(source, "ok", components=components)
+    return PluginStatus(source, "ok", components=components, warning=api_warning(version, source))
 
 
 def _offered(module: ModuleType) -> Iterator[ComponentPlugin]:
@@ -172,15 +172,6 @@ def _checked(plugin: object, kind: str) -> ComponentPlugin:
         if not _PATH.fullmatch(getattr(plugin, role)):
             raise ValueError(f"{kind} {plugin.name}: {role} {getattr(plugin, role)!r} is not 'module:Name'")
     return plugin
-
-
-def _api_sentence(version: object, source: Source) -> str:
-    if not isinstance(version, int) or isinstance(version, bool):
-        return f"the module states no plugin API version; it must say E1BIND_API = {API_VERSION}"
-    sentence = f"written for plugin API {version}, but e1bind-core {__version__} speaks API {API_VERSION}: install "
-    if version > API_VERSION:
-        return sentence + f"an e1bind-core with API {version} (pip install -U e1bind-core)"
-    return sentence + f"a {source.distribution} made for API {API_VERSION} (pip install -U {source.distribution})"
 
 
 def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:

@@ -86,7 +86,8 @@ class Component:
 class PluginStatus:
     """One entry point or local file: "ok", "broken", "incompatible", "blocked" or "not allowed".
 
-    `failed_at` is the file and the line of its code where it failed, where there is one.
+    `failed_at` is the file and the line of its code where it failed, if any; `warning` is about a plugin that
+    works.
     """
 
     source: Source
@@ -94,6 +95,7 @@ class PluginStatus:
     error: str | None = None
     components: tuple[Component, ...] = ()
     failed_at: tuple[str, int] | None = None
+    warning: str | None = None
 
 
 class PluginIndex:
