@@ -1,14 +1,16 @@
 """Accuracy: the contrastive pipeline beside what is had for nothing, a linear head, and itself without each loss.
 
     uv run python -m benchmarks.accuracy --checkpoint DIR_OR_NAME --data DIR --out DIR
-        [--backbone hf-mlm|e1] [--ions ZN CA] [--quick] [--only NAME ...] [--folds 5] [--set PATH=VALUE ...] [--threads N]
+        [--backbone hf-mlm|e1] [--ions ZN CA] [--quick] [--only NAME ...] [--folds 5] [--seed 1]
+        [--set PATH=VALUE ...] [--threads N]
 
-`--data` holds {ion}_train.fasta and {ion}_test.fasta (three-line FASTA) and clusters_id30.tsv. Every method is a run
-of its own below `--out`, trained with the recipe that `e1bind init` writes and evaluated on the test chains; one that
-is finished is used as it is, one that was stopped goes on. Baselines are those of the first run. The table says test
-AUPRC, AUROC and MCC at the out-of-fold threshold, with 95 % intervals over proteins, the out-of-fold AUPRC, and how
-far the pipeline is above each method on the same test residues (paired). `--quick`: 300 chains of at most 256
-residues for each ion, two folds, three epochs: shows that the script works, not what the methods are worth.
+`--data` holds {ion}_train.fasta and {ion}_test.fasta (three-line FASTA) and clusters_id30.tsv. Every method is
+a run of its own below `--out`, trained with the recipe that `e1bind init` writes and evaluated on the test
+chains; one that is finished is used as it is, one that was stopped goes on. Baselines are those of the first
+run. The table says test AUPRC, AUROC and MCC at the out-of-fold threshold, with 95 % intervals over proteins,
+the out-of-fold AUPRC, and how far the pipeline is above each method on the same test residues (paired).
+`--quick`: 300 chains of at most 256 residues for each ion, two folds, three epochs: shows that the script
+works, not what the methods are worth.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ FLOORS = [
     {"data", "views", "heads", "metrics"},
     {"runs"},
     {"engine", "baselines"},
-    {"inference", "report"},
-    {"workflow", "builtin"},
+    {"inference", "report", "testing"},
+    {"workflow", "builtin", "scaffold"},
 ]
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 

@@ -37,13 +37,18 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", ["--help", "list-plugins", "validate", "schema", "show", "describe", "init"])
+LIGHT = ("--help", "list-plugins", "check", "new", "validate", "schema", "show", "describe", "init")
+
+
+@pytest.mark.parametrize("command", LIGHT)
 def test_light_commands_import_nothing_heavy(command: str, spec: Path, tmp_path: Path) -> None:
     arguments = {
         "validate": ["validate", str(spec)],
         "show": ["show", str(spec)],
         "describe": ["describe", "loss.nt-xent"],
         "init": ["init", str(tmp_path / "new.toml")],
+        "check": ["check-plugin", "--help"],
+        "new": ["new-plugin", "acme-losses", "--kind", "loss", "--folder", str(tmp_path)],
     }.get(command, [command])
     code = f"""
 import sys

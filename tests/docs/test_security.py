@@ -20,6 +20,14 @@ from e1bind_cli.app import run as e1bind
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "security.md"
 PLUGIN = 'from pathlib import Path\nPath(__file__).with_name("executed").write_text("x")\nE1BIND_API = 1\n'
+METRIC = """
+from e1bind.plugins import MetricPlugin, hookimpl
+@hookimpl
+def e1bind_metrics():
+    metrics = "e1bind.metrics"
+    return [MetricPlugin(name="mine", target=f"{metrics}.curves:Auprc", options=f"{metrics}.options:NoOptions",
+                         summary="Somebody's metric.")]
+"""
 PDB = "".join(
     f"ATOM  {i + 1:5}  CA  {name} A{i + 1:4}    {3.8 * i:8.3f}{0:8.3f}{0:8.3f}  1.00 20.00           C  \n"
     for i, name in enumerate(["MET", "LYS", "VAL", "HIS", "CYS", "ASP", "GLU", "ALA", "CYS", "GLY", "HIS", "LYS"])
@@ -49,6 +57,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     (folder / "spec.toml").write_text(text)
     assert e1bind(["train", str(folder / "spec.toml"), "--run-id", "run"]) == 0
     (folder / "plugin_of_a_spec.py").write_text(PLUGIN)
+    (folder / "plugin_to_check.py").write_text(PLUGIN + METRIC)
     (folder / "with_plugin.toml").write_text(text + '\n[plugins]\nlocal = ["plugin_of_a_spec.py"]\n')
     (folder / "new.fasta").write_text(">new\nMKVHCDEACGHK\n000110010110\n")
     (folder / "model.pdb").write_text(PDB + "END\n")
@@ -69,6 +78,8 @@ def arguments(command: str, base: Path) -> list[str]:
         "compare RUN RUN": ["compare", run, str(base / "other")],
         "list-plugins": ["list-plugins"],
         "describe": ["describe", "loss.nt-xent"],
+        "new-plugin NAME": ["new-plugin", "acme-things", "--kind", "loss", "--folder", "out"],
+        "check-plugin PLUGIN": ["check-plugin", "plugin_to_check.py"],
         "schema": ["schema", "-o", "out/schema.json"],
         "init": ["init", "out/spec.toml"],
     }[command]
@@ -133,7 +144,7 @@ def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, comma
     unused = [p for p in allowed[:-1] if not any(fnmatch(file, p) for file in files)]
     # Alignments, calibration, and the other of two formats are not part of this run.
     assert all(re.search(r"cache|calibration|\.cif|out/\*|metrics\.jsonl", p) for p in unused), unused
-    assert (base / "executed").exists() == ("spec's `plugins.local`" in TABLE[command][0])
+    assert (base / "executed").exists() == bool(re.search("spec's `plugins.local`|the file or", TABLE[command][0]))
 
 
 def test_every_command_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:

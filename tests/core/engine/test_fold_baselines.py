@@ -235,7 +235,8 @@ class Wrong:
     ],
 )
 def test_a_baseline_that_breaks_its_contract_is_named(make_pipeline, zinc, tmp_path, wrong, told):
-    pipeline = replace(make_pipeline("baselines.compute=['window']"), baselines={"window": wrong})
+    pipeline = make_pipeline("baselines.compute=['window']")
+    pipeline.baselines["window"].baseline = wrong
     data = FoldData(1, zinc[:8], zinc[8:], dict.fromkeys((record.id for record in zinc), 0))
     with pytest.raises(RunError, match=told):
         fold_baselines(pipeline, pipeline.backbone.load_model(), data, FoldDir(tmp_path, 1), ALONE)

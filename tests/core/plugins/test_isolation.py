@@ -65,6 +65,14 @@ BROKEN_CODE: dict[str, tuple[str, str]] = {
     "hooknumber": (HOOK + "return 3", "e1bind_losses returned 3; it must return a list"),
     "hooktext": (HOOK + "return 'loss'", "it must return LossPlugin objects"),
     "hookiterator": (HOOK + "return (1 / 0 for _ in range(2))", "ZeroDivisionError"),
+    "unmarked": (
+        HOOK.replace("@hookimpl\n", "") + "return []",
+        "e1bind_losses is not marked as a hook: put @hookimpl",
+    ),
+    "nearlyhook": (
+        HOOK.replace("@hookimpl\ndef e1bind_losses", "def e1bind_loss") + "return []",
+        "e1bind_loss looks like the hook e1bind_losses, but is not marked as one",
+    ),
     "numbername": (DESCRIPTOR.format("name=3"), "LossPlugin: name is 3; it must be a string"),
     "notarget": (DESCRIPTOR.format("target=None"), "target is None; it must be a string"),
     "stringneeds": (DESCRIPTOR.format("needs='x'"), "needs is 'x'; it must be a set of words"),

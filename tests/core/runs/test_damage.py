@@ -137,7 +137,9 @@ def check(outcome: Outcome, right: dict[str, bytes], name: str) -> None:
         return
     assert code == 2, said
     assert Path(name).name in text or name.split("/")[0].replace("_", " ") in text, said
-    assert re.search(r"e1bind (train|collect|report)|put it back|evaluate again|in its place|remove it", text), said
+    assert re.search(r"e1bind (train|collect|report)|[Pp]ut it back|evaluate again|in its place|remove it", text), (
+        said
+    )
     assert len(said) < 6000, "an error fits one screen"
 
 

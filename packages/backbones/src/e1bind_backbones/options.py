@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -58,6 +59,11 @@ class E1Options(Options):
             raise ValueError("`revision` belongs to a hub `checkpoint`; `random_weights` has none")
         return self
 
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """The smallest random weights."""
+        return {"random_weights": "tiny"}
+
     def capabilities(self) -> frozenset[str]:
         """Says so when the weights are random, for the log and the report."""
         return frozenset({"random-weights"} if self.random_weights else ())
@@ -88,3 +94,10 @@ class HfMlmOptions(Options):
         description="How the views of a protein run: all views as rows of one batch, or one forward per view "
         "(least memory, recomputed in the backward pass).",
     )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """A checkpoint of ESM-2's shape, two layers wide 24, written into `folder`."""
+        from e1bind_backbones.tiny_checkpoint import write_tiny_esm  # loads transformers
+
+        return {"checkpoint": str(write_tiny_esm(folder / "checkpoint"))}

@@ -12,12 +12,14 @@ from rich.text import Text
 
 from e1bind import __version__
 from e1bind.errors import LostProcess, UserError
+from e1bind_cli.check_plugin import check_plugin
 from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
 from e1bind_cli.describe import describe
 from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
+from e1bind_cli.new_plugin import new_plugin
 from e1bind_cli.predict import predict
 from e1bind_cli.ranks import tell
 from e1bind_cli.report import report
@@ -45,6 +47,8 @@ for command in (
     validate,
     list_plugins,
     describe,
+    new_plugin,
+    check_plugin,
     schema,
     show,
     init,

@@ -9,24 +9,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from rich.table import Table
 from rich.text import Text
 
 from e1bind.errors import UserError
-from e1bind.plugins import KINDS, Component, discover
+from e1bind.plugins import KINDS, Component, PluginIndex, discover
+from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.console import out
-
-_ALIASES = {
-    "losses": "loss",
-    "metrics": "metric",
-    "views": "view_generator",
-    "data": "reader",
-    "backbones": "backbone",
-}
+from e1bind_cli.constraints import in_words
+from e1bind_cli.example_table import example_table
+from e1bind_cli.kinds import ALIASES, kind_of
 
 
 def describe(
@@ -34,9 +30,10 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Show a component's options with types, defaults and descriptions, and where it is defined."""
-    found = _find(component)
+    index = discover()
+    found = _find(component, index)
     model = found.load_options()
-    details = _details(found, model)
+    details = _details(found, model, found.full_name if index.shadowed(found) else found.name)
     if as_json:
         typer.echo(json.dumps(details, indent=2))
         return
@@ -51,30 +48,41 @@ def describe(
         table.add_column(column, overflow="fold")
     for option in details["options"]:
         table.add_row(*(Text(str(option[c])) for c in ("name", "type", "default", "description")))
-    out.print(table)
+    if details["options"]:
+        out.print(table)
+    out.print(Text(f"\n{details['example']}"), soft_wrap=True)
 
 
-def _find(name: str) -> Component:
-    kind, dot, rest = name.partition(".")
-    kind = _ALIASES.get(kind, kind.replace("-", "_"))
-    if not dot or kind not in KINDS:
-        hint = did_you_mean(kind, [*KINDS, *_ALIASES])
+def _find(name: str, index: PluginIndex) -> Component:
+    word, dot, rest = name.partition(".")
+    kind = kind_of(word)
+    if not dot or kind is None:
+        hint = did_you_mean(word, [*KINDS, *ALIASES])
         raise UserError(f"{name!r} is not KIND.NAME; KIND is one of {', '.join(KINDS)}{hint}")
-    return discover().get(kind, rest)
+    return index.get(kind, rest)
 
 
-def _details(component: Component, model: type[BaseModel]) -> dict[str, Any]:
-    plugin = component.plugin
+def _details(component: Component, model: type[Options], name: str) -> dict[str, Any]:
+    plugin, defaults = component.plugin, _defaults(model)
     return {
         "kind": component.kind,
         "full_name": component.full_name,
         "summary": plugin.summary,
-        "needs": sorted(plugin.needs),
-        "provides": sorted(plugin.provides),
+        "needs": sorted(plugin.needs | defaults.requirements() if defaults else plugin.needs),
+        "provides": sorted(plugin.provides | defaults.capabilities() if defaults else plugin.provides),
         "target": _location(plugin.target),
         "options_at": _location(plugin.options),
-        "options": [_option(name, field) for name, field in model.model_fields.items()],
+        "options": [_option(option, field) for option, field in model.model_fields.items()],
+        "example": example_table(component, model, name),
     }
+
+
+def _defaults(model: type[Options]) -> Options | None:
+    """The options where none is given, which may add to what the component needs and provides."""
+    try:
+        return model()
+    except ValidationError:
+        return None
 
 
 def _option(name: str, field: Any) -> dict[str, str]:
@@ -86,18 +94,10 @@ def _option(name: str, field: Any) -> dict[str, str]:
         default = json.dumps(field.default, default=str)
     return {
         "name": name,
-        "type": _type_name(field),
+        "type": in_words(field.annotation, field.metadata),
         "default": default,
         "description": field.description or "",
     }
-
-
-def _type_name(field: Any) -> str:
-    annotation = field.annotation
-    name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    bounds = [str(m) for m in field.metadata if type(m).__module__ == "annotated_types"]
-    name = name.replace("typing.", "").replace("pathlib._local.", "").replace("pathlib.", "")
-    return f"{name} {', '.join(bounds)}".strip()
 
 
 def _location(target: str) -> str:

@@ -18,6 +18,10 @@ class PluginError(UserError):
     """A component cannot be found, loaded or told apart from another one."""
 
 
+class ContractError(PluginError):
+    """A component did what the contract of its kind (`e1bind.contracts`) rules out; the message names it."""
+
+
 class RunError(UserError):
     """A run directory cannot be created, read or continued."""
 

@@ -11,6 +11,7 @@ from e1bind.engine import crossval
 from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import disk_advice
+from e1bind.engine.pipeline import build_losses, build_pipeline
 from e1bind.files.text import file_part
 from e1bind.files.writing import told
 from e1bind.inference.compare import Comparison
@@ -37,6 +38,16 @@ from e1bind.runs.lock import locked
 from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import StoredRun
 from e1bind.spec import RunSpec
+
+
+def try_building(spec: RunSpec) -> str:
+    """Build every component of a spec, weights apart, as a run would; the backbone's description.
+
+    Raises `UserError` where one cannot be built, breaks its contract, or does not fit to the others.
+    """
+    pipeline = build_pipeline(spec)
+    build_losses(spec)
+    return pipeline.backbone.description
 
 
 def train(

@@ -56,6 +56,10 @@ class NTXentOptions(ContrastOptions):
         False, description="Under torchrun: use the residues of all processes as negatives, not only one's own."
     )
 
+    def capabilities(self) -> frozenset[str]:
+        """Whether processes together are as one with all residues."""
+        return frozenset({"all-ranks"} if self.gather_negatives else ())
+
 
 class SupConOptions(ContrastOptions):
     """Residues with the same label against all residues."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -39,6 +39,13 @@ class Fasta3Options(Options):
         "error",
         description="Letters other than the 20 standard residues and X (B, J, O, U, Z): refused, or read as X.",
     )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two chains of zinc."""
+        text = ">one\nMKVHCDEACGHK\n000110010110\n>two\nGSHMCELPCWHT\n00101?001010\n"
+        (folder / "ZN_train.fasta").write_text(text, encoding="utf-8")
+        return {"train": str(folder / "{ion}_train.fasta")}
 
     def requirements(self) -> frozenset[str]:
         """Alignments are of use only to a backbone that reads contexts."""

@@ -56,7 +56,7 @@ def conclude(
     scores = {ion: {result.fold: result.scores[ion] for result in results} for ion in ions}
     table = oof_table(records, plan.fold_of, scores)
     thresholds = choose_thresholds(pipeline.spec, table)
-    maps = fit_maps(table, ions, pipeline.spec.metrics.calibration, pipeline.metrics.values())
+    maps = fit_maps(table, ions, pipeline.spec.metrics.calibration, [m.metric for m in pipeline.metrics.values()])
     baselines = _baselines(run, pipeline, results)
     figures = build_summary(pipeline, plan, records, results, table, thresholds, baselines, run.run_id)
     going_on.commit()

@@ -20,8 +20,9 @@ from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
-from e1bind.engine.pipeline import Pipeline, build_pipeline
+from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
 from e1bind.engine.stopping import StopRequest
+from e1bind.engine.view_probe import views_warning
 from e1bind.errors import RunError
 from e1bind.log import log
 from e1bind.runs.continuing import Continuation, check_unchanged
@@ -93,6 +94,7 @@ def _prepared(spec: RunSpec) -> Iterator[tuple[Pipeline, list[ResidueRecord], Fo
         torch.set_num_threads(spec.run.threads)
     with world(spec.run.device, spec.run.distributed_timeout_minutes) as here:
         pipeline = build_pipeline(spec)
+        build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
         records = read_training_data(pipeline)
         yield pipeline, records, make_folds(spec, records), here
 
@@ -171,7 +173,8 @@ class _CrossValidation:
             log.warning(
                 "the backbone has random weights: good for trying things out, not for finding binding sites"
             )
-        for warning in spec_warnings(spec):
+        odd_views = views_warning(self.pipeline.views, self.records, spec.run.seed)
+        for warning in [*spec_warnings(spec), *([odd_views] if odd_views else [])]:
             log.warning("%s", warning)
         for count in self.plan.counts:
             log.info(

@@ -6,8 +6,7 @@ Shape legend: L residues of a chain, D width of the backbone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +24,6 @@ from e1bind.log import log
 from e1bind.metrics.base import why_undefined
 from e1bind.metrics.curves import average_precision
 from e1bind.metrics.ranking import rank_counts
-from e1bind.plugins.foreign import ForeignError, foreign_code
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines, write_baselines
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import FoldDir
@@ -81,17 +79,10 @@ def scored(
     record: ResidueRecord,
     embeddings: Embeddings,
 ) -> NDArray[np.float64]:
-    """A baseline's probabilities [L] of a chain, none of whose labels it sees. Raises `RunError`."""
+    """A baseline's probabilities [L] of a chain, none of whose labels it sees. Raises `ContractError`."""
     own = embeddings.get(record.id) if needs_embeddings(pipeline, name) else None
     chain = BaselineChain(record.id, record.sequence, np.full(len(record), UNKNOWN, np.int8), embeddings=own)
-    with _named(pipeline, name, f"scoring {record.id}"):
-        values = np.asarray(pipeline.baselines[name].score(fitted, chain), np.float64)
-    if values.shape != (len(record),) or not np.all((values >= 0) & (values <= 1)):
-        raise RunError(
-            f"{_who(pipeline, name)} gave {record.id} values of shape {values.shape}, not a probability of 0 to 1 "
-            f"for each of its {len(record)} residues; leave it out of baselines.compute, or correct it"
-        )
-    return values
+    return pipeline.baselines[name].score(fitted, chain)
 
 
 def _are_there(pipeline: Pipeline, folder: FoldDir) -> bool:
@@ -165,29 +156,10 @@ def _baseline(
         for record in chosen
     ]
     rng = np.random.default_rng(derive(pipeline.spec.run.seed, "baseline", data.fold, ion, name))
-    with _named(pipeline, name, f"learning {ion} in fold {data.fold}"):
-        fitted = {key: np.asarray(value) for key, value in pipeline.baselines[name].fit(chains, rng).items()}
-    if bad := [key for key, value in fitted.items() if value.dtype.kind not in "biuf"]:
-        raise RunError(f"{_who(pipeline, name)} learned {bad[0]!r}, which is no array of numbers; correct it")
+    fitted = pipeline.baselines[name].fit(chains, rng)
     held_out = [record for record in data.held_out if ion in record.labels]
     probabilities = {r.id: scored(pipeline, name, fitted, r, embeddings) for r in held_out}
     return FoldBaseline(ion, name, fitted, probabilities)
-
-
-@contextmanager
-def _named(pipeline: Pipeline, name: str, doing: str) -> Iterator[None]:
-    """Tell whatever a baseline raises as a `RunError` that names it."""
-    try:
-        with foreign_code():
-            yield
-    except ForeignError as error:
-        raise RunError(
-            f"{_who(pipeline, name)} failed {doing}: {error}; leave it out of baselines.compute, or correct it"
-        ) from error
-
-
-def _who(pipeline: Pipeline, name: str) -> str:
-    return f"baseline {pipeline.spec.baseline_components[name].component.full_name}"
 
 
 def _tell(own: FoldBaseline, data: FoldData) -> None:

@@ -12,6 +12,7 @@ from e1bind.contracts import ContextSource, DrawKey, ResidueRecord
 from e1bind.data.collate import ProteinBatch, collate
 from e1bind.data.windows import training_window
 from e1bind.engine.pipeline import Pipeline
+from e1bind.errors import UserError
 from e1bind.views.masked import unmasked_view
 
 
@@ -75,7 +76,30 @@ def _leave_signals_to_the_trainer(_: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+class _Told(Dataset[ProteinBatch | UserError]):
+    """The batches of a dataset, or in place of one the mistake that prevents it.
+
+    What a worker raises comes out of a data loader as a traceback in a string; what it returns comes out as it is.
+    """
+
+    def __init__(self, dataset: Dataset[ProteinBatch]) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)  # type: ignore[arg-type]
+
+    def __getitem__(self, index: int) -> ProteinBatch | UserError:
+        try:
+            return self.dataset[index]
+        except UserError as error:
+            return error
+
+
 def batches(dataset: Dataset[ProteinBatch], workers: int) -> Iterator[ProteinBatch]:
     """The micro-batches in order, prepared by `workers` processes or by this one."""
     init = _leave_signals_to_the_trainer
-    return iter(DataLoader(dataset, batch_size=None, shuffle=False, num_workers=workers, worker_init_fn=init))
+    told = _Told(dataset)
+    for batch in DataLoader(told, batch_size=None, shuffle=False, num_workers=workers, worker_init_fn=init):
+        if isinstance(batch, UserError):
+            raise batch
+        yield batch

@@ -10,8 +10,17 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, Baseline, Head, Metric, Reader, ViewEncoder, ViewGenerator
+from e1bind.contracts import Backbone, Reader, ViewEncoder
 from e1bind.data.msa_contexts import MsaContexts
+from e1bind.engine.guarded import (
+    GuardedBackbone,
+    GuardedBaseline,
+    GuardedHead,
+    GuardedMetric,
+    GuardedReader,
+    GuardedViews,
+    guarded_loss,
+)
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
 from e1bind.errors import UserError
@@ -27,10 +36,10 @@ class Pipeline:
     reader: Reader
     backbone: Backbone
     encoder: ViewEncoder
-    views: ViewGenerator
-    head: Head
-    metrics: Mapping[str, Metric]
-    baselines: Mapping[str, Baseline]
+    views: GuardedViews
+    head: GuardedHead
+    metrics: Mapping[str, GuardedMetric]
+    baselines: Mapping[str, GuardedBaseline]
     train_contexts: MsaContexts | None
     validation_contexts: MsaContexts | None
 
@@ -48,7 +57,7 @@ class Pipeline:
 
 def build_pipeline(spec: RunSpec) -> Pipeline:
     """Build every component but the weights. Raises `UserError` where they do not fit together."""
-    backbone: Backbone = spec.backbone.build()
+    backbone = GuardedBackbone(spec.backbone)
     section = spec.prototypes
     if section.prototype_dim not in (None, backbone.hidden_size) and section.projector == "none":
         raise UserError(
@@ -65,13 +74,13 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
     contexts, longest = backbone.supports_context, backbone.max_residues
     return Pipeline(
         spec=spec,
-        reader=spec.data.build(),
+        reader=GuardedReader(spec.data),
         backbone=backbone,
         encoder=backbone.encoder(),
-        views=spec.views.build(),
-        head=spec.head.build(),
-        metrics={label: chosen.build() for label, chosen in spec.metric_components.items()},
-        baselines={label: chosen.build() for label, chosen in spec.baseline_components.items()},
+        views=GuardedViews(spec.views),
+        head=GuardedHead(spec.head),
+        metrics={label: GuardedMetric(chosen) for label, chosen in spec.metric_components.items()},
+        baselines={label: GuardedBaseline(chosen) for label, chosen in spec.baseline_components.items()},
         train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
         validation_contexts=(
             MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)
@@ -81,11 +90,16 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
     )
 
 
+def build_losses(spec: RunSpec) -> dict[str, nn.Module]:
+    """The losses that have a weight, by label. Raises `ContractError` for one that is no module."""
+    return {label: guarded_loss(chosen) for label, chosen in spec.active_losses.items()}
+
+
 def build_model(pipeline: Pipeline, fold: int) -> ContrastiveModel:
     """A fresh model for one fold: pretrained weights, new adapter, new projector; seeded by run and fold."""
     spec = pipeline.spec
     seed_torch(spec.run.seed, "model", fold)
-    losses = {label: chosen.build() for label, chosen in spec.active_losses.items()}
+    losses = build_losses(spec)
     network = pipeline.backbone.load_model()
     print_of_weights = fingerprint(network)
     return ContrastiveModel(

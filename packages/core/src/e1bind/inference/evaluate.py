@@ -7,7 +7,7 @@ out-of-fold predictions gave, with intervals from resampling proteins.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
 from e1bind.data.records import check_ids
+from e1bind.engine.guarded import GuardedReader
 from e1bind.engine.judgement import Judgement
 from e1bind.errors import DataError, UserError
 from e1bind.inference.baselines import RunBaselines
@@ -136,7 +137,7 @@ def _reader(run: FinishedRun, options: EvaluateOptions) -> Read:
         valid = type(chosen.options).model_validate({**table, **values}, context={"base_dir": Path.cwd()})
     except ValidationError as error:
         raise UserError(f"data.{chosen.label}: {error.errors()[0]['msg']}") from error
-    reader = chosen.component.build(valid)
+    reader = GuardedReader(replace(chosen, options=valid))
 
     def read(ion: str) -> list[ResidueRecord]:
         records = list(reader.read(ion, "test"))

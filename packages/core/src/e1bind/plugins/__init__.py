@@ -1,7 +1,7 @@
 """The plugin host. A plugin module needs `hookimpl` and the descriptors from here, nothing else."""
 
+from e1bind.plugins.api import API_VERSION
 from e1bind.plugins.descriptors import (
-    API_VERSION,
     KINDS,
     BackbonePlugin,
     BaselinePlugin,

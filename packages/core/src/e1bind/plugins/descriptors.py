@@ -8,9 +8,6 @@ from typing import ClassVar
 
 from e1bind.files.text import control_character
 
-API_VERSION = 1
-"""The plugin contract this host speaks; a plugin module states the one it was written for as `E1BIND_API`."""
-
 KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline")
 
 

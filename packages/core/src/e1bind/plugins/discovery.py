@@ -19,11 +19,12 @@ import pluggy
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from e1bind import __version__
 from e1bind.errors import PluginError
 from e1bind.plugins import hookspecs
-from e1bind.plugins.descriptors import API_VERSION, PLUGIN_TYPES, ComponentPlugin
+from e1bind.plugins.api import api_fault, api_warning
+from e1bind.plugins.descriptors import PLUGIN_TYPES, ComponentPlugin
 from e1bind.plugins.foreign import ForeignError, foreign_code
+from e1bind.plugins.forgotten_hooks import refuse_forgotten
 from e1bind.plugins.index import FIRST_PARTY, Component, PluginIndex, PluginStatus
 from e1bind.plugins.installed import Registration, registrations
 from e1bind.plugins.provenance import Source, local_source
@@ -84,7 +85,7 @@ def _load_installed(registration: Registration, policy: PluginPolicy) -> PluginS
             module = entry.load()
             file = getattr(module, "__file__", None)
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"import failed: {error}; {_mend(source)}")
+        return PluginStatus(source, "broken", f"import failed: {error}; {_mend(source)}", failed_at=error.place)
     return _register(module, replace(source, file=file if isinstance(file, str) else None))
 
 
@@ -125,15 +126,16 @@ def _register(module: object, source: Source) -> PluginStatus:
         with foreign_code():
             version = getattr(module, "E1BIND_API", None)
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"E1BIND_API cannot be read: {error}; {_mend(source)}")
-    if type(version) is not int or version != API_VERSION:
-        return PluginStatus(source, "incompatible", _api_sentence(version, source))
+        fault = f"E1BIND_API cannot be read: {error}; {_mend(source)}"
+        return PluginStatus(source, "broken", fault, failed_at=error.place)
+    if refusal := api_fault(version, source):
+        return PluginStatus(source, "incompatible", refusal)
     try:
         with foreign_code():
             components = tuple(Component(plugin, source) for plugin in _offered(module))
     except ForeignError as error:
-        return PluginStatus(source, "broken", f"{error}; {_mend(source)}")
-    return PluginStatus(source, "ok", components=components)
+        return PluginStatus(source, "broken", f"{error}; {_mend(source)}", failed_at=error.place)
+    return PluginStatus(source, "ok", components=components, warning=api_warning(version, source))
 
 
 def _offered(module: ModuleType) -> Iterator[ComponentPlugin]:
@@ -142,6 +144,7 @@ def _offered(module: ModuleType) -> Iterator[ComponentPlugin]:
     manager.add_hookspecs(hookspecs)
     manager.register(module)
     manager.check_pending()
+    refuse_forgotten(module, (plugin_type.hook for plugin_type in PLUGIN_TYPES.values()))
     for kind, plugin_type in PLUGIN_TYPES.items():
         # Each function is called by itself: calling through the manager drops a None, which a list is meant to be.
         for implementation in getattr(manager.hook, plugin_type.hook).get_hookimpls():
@@ -169,15 +172,6 @@ def _checked(plugin: object, kind: str) -> ComponentPlugin:
         if not _PATH.fullmatch(getattr(plugin, role)):
             raise ValueError(f"{kind} {plugin.name}: {role} {getattr(plugin, role)!r} is not 'module:Name'")
     return plugin
-
-
-def _api_sentence(version: object, source: Source) -> str:
-    if not isinstance(version, int) or isinstance(version, bool):
-        return f"the module states no plugin API version; it must say E1BIND_API = {API_VERSION}"
-    sentence = f"written for plugin API {version}, but e1bind-core {__version__} speaks API {API_VERSION}: install "
-    if version > API_VERSION:
-        return sentence + f"an e1bind-core with API {version} (pip install -U e1bind-core)"
-    return sentence + f"a {source.distribution} made for API {API_VERSION} (pip install -U {source.distribution})"
 
 
 def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:

@@ -24,7 +24,11 @@ _OURS = tuple(os.path.dirname(file) + os.sep for file in (__file__, importlib.__
 
 
 class ForeignError(Exception):
-    """Foreign code failed; the text says with what, and where in that code."""
+    """Foreign code failed; the text says with what, and where in that code. `place` is the file and the line."""
+
+    def __init__(self, message: str, place: tuple[str, int] | None = None) -> None:
+        self.place = place
+        super().__init__(message)
 
 
 @contextlib.contextmanager
@@ -40,7 +44,7 @@ def foreign_code() -> Iterator[None]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            raise ForeignError(told(error)) from error
+            raise ForeignError(told(error), failed_at(error)) from error
 
 
 @contextlib.contextmanager
@@ -91,8 +95,17 @@ def told(error: BaseException) -> str:
         text = f"{type(error).__name__} (its message cannot be shown)"
     if len(text) > MAX_TOLD:
         text = f"{text[:MAX_TOLD]}..."
+    place = failed_at(error)
+    return visible(text + (f" {shown_place(place)}" if place else ""))
+
+
+def shown_place(place: tuple[str, int]) -> str:
+    """A file and a line, as `told` puts them at its end."""
+    return f"({place[0]}, line {place[1]})"
+
+
+def failed_at(error: BaseException) -> tuple[str, int] | None:
+    """The last place in the foreign code itself: neither our own call of it nor the import machinery."""
     places = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-    # The last place in the foreign code itself: neither our own call of it nor the import machinery.
     theirs = [place for place in places if not place[0].startswith(("<", *_OURS))]
-    where = f" ({theirs[-1][0]}, line {theirs[-1][1]})" if theirs else ""
-    return visible(text + where)
+    return theirs[-1] if theirs else None

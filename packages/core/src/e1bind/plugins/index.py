@@ -84,12 +84,18 @@ class Component:
 
 @dataclass(frozen=True)
 class PluginStatus:
-    """One entry point or local file: "ok", "broken", "incompatible", "blocked" or "not allowed"."""
+    """One entry point or local file: "ok", "broken", "incompatible", "blocked" or "not allowed".
+
+    `failed_at` is the file and the line of its code where it failed, if any; `warning` is about a plugin that
+    works.
+    """
 
     source: Source
     status: str
     error: str | None = None
     components: tuple[Component, ...] = ()
+    failed_at: tuple[str, int] | None = None
+    warning: str | None = None
 
 
 class PluginIndex:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from e1bind.errors import RunError
+from e1bind.files.reading import digest
 from e1bind.log import log
 from e1bind.runs.creation import freeze_spec, provenance
 from e1bind.runs.digests import advising, from_a_copy
@@ -86,7 +87,9 @@ def check_unchanged(
         )
     changes = [f"spec: {line}" for line in differences(completed(resolved), spec.resolved())]
     if begun.spec != spec_fingerprint(resolved):
-        changes.append("spec.resolved.json itself was edited")
+        changes.append(f"{run.resolved_spec.name} itself was edited")
+    if begun.sealed and digest(run.plugins) != begun.files.get(run.plugins.name):
+        changes.append(f"{run.plugins.name} itself was edited")
     if processes is not None:
         changes += _step_change(begun, resolved, spec, processes)
     now = {path: of for path, of in provenance(spec).items() if path in plugins or path not in LATER_COMPONENTS}

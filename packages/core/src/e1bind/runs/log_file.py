@@ -8,17 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e1bind.errors import Interrupted
+from e1bind.errors import Interrupted, RunError
 from e1bind.log import LineFormatter, log
 
 
 @contextmanager
 def logging_to(path: Path | None) -> Iterator[None]:
-    """Send log lines to the end of a file as well, and how what is inside came to its end; None: to no file."""
+    """Send log lines to the end of a file as well, and how what is inside came to its end; None: to no file.
+
+    Raises `RunError` where a folder stands in the file's place.
+    """
     if path is None:
         yield
         return
     path.parent.mkdir(exist_ok=True)
+    if path.is_dir():
+        raise RunError(f"{path} is a folder where a file belongs; remove it")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
         handler = logging.StreamHandler(file)

@@ -136,6 +136,8 @@ def spec_warnings(spec: RunSpec) -> list[str]:
     warnings = []
     if spec.lora.train_mlm_head and "mlm-logits" not in spec.needs:
         warnings.append("lora.train_mlm_head is on, but no loss uses the masked-LM head: it will not change")
+    used = {chosen.component.source for chosen in spec.components().values()}
+    warnings += [f"{p.source.label()}: {p.warning}" for p in spec.index.plugins if p.warning and p.source in used]
     zero = [label for label, chosen in spec.losses.items() if chosen.weight == 0]
     if zero:
         warnings.append(f"losses with weight 0 are skipped: {', '.join(zero)}")

@@ -44,7 +44,7 @@ def load_raw(path: Path, overrides: Sequence[str] = ()) -> RawSpec:
     problems = []
     for text in overrides:
         try:
-            keys, value = _parse_override(text)
+            keys, value = parse_override(text)
             _set(table, keys, value, text)
         except ValueError as error:
             problems.append(Problem(f"--set {dotted([text])}", str(error)))
@@ -163,7 +163,7 @@ def _remember_folder(value: Any, folder: Path) -> Any:
     return value
 
 
-def _parse_override(text: str) -> tuple[KeyPath, Any]:
+def parse_override(text: str) -> tuple[KeyPath, Any]:
     """`a.b=3` as TOML would read `3`; what is no TOML value is taken as a string, so quotes can be left out."""
     path, equals, value_text = text.partition("=")
     keys = tuple(part.strip() for part in path.split("."))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
@@ -21,6 +21,15 @@ class Options(BaseModel):
 
     alternatives: ClassVar[tuple[frozenset[str], ...]] = ()
     """Keys of which one at most is given: one that `--set` gives takes the place of the file's."""
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Options that work anywhere, without a network: what `e1bind check-plugin` tries the component with.
+
+        Override it where the defaults need something: a reader writes a small file with chains of the ion ZN into
+        `folder` and names it, a backbone picks its smallest random weights.
+        """
+        return {}
 
     def capabilities(self) -> frozenset[str]:
         """What these options provide beyond the descriptor's `provides`, e.g. {"views=4"}."""

@@ -1,0 +1,50 @@
+"""A component's table as a spec would hold it, with its defaults: to paste and to change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from e1bind.plugins import Component
+from e1bind.spec.sections import COMPONENT_TABLES
+
+_TABLES = {kind: table for table, kind in COMPONENT_TABLES.items()}
+
+
+def example_table(component: Component, model: type[BaseModel], name: str) -> str:
+    """`[losses.NAME]` with every option: at its default, commented out where that is none, or to be filled in."""
+    path = f"{_TABLES[component.kind]}.{name if '/' not in name else json.dumps(name)}"
+    weight = ["weight = 1.0"] if component.kind == "loss" else []
+    return "\n".join(_table(path, model, weight))
+
+
+def _table(path: str, model: type[BaseModel], head: list[str]) -> Iterator[str]:
+    yield f"[{path}]"
+    yield from head
+    nested = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            nested.append((f"{path}.{name}", field.annotation))
+        else:
+            yield _line(name, field)
+    for inner_path, inner in nested:
+        yield from ("", *_table(inner_path, inner, []))
+
+
+def _line(name: str, field: Any) -> str:
+    if field.is_required():
+        return f'{name} = "..."  # required'
+    default = field.get_default(call_default_factory=True)
+    if default is None or default is PydanticUndefined:
+        return f"# {name} ="
+    # For strings, numbers, booleans and lists of them JSON is TOML.
+    return f"{name} = {json.dumps(default, default=_plain)}"
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else list(value)

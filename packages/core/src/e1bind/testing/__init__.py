@@ -1,0 +1,33 @@
+"""The conformance kit: contracts to inherit in a plugin's own tests, and what `e1bind check-plugin` asks."""
+
+from e1bind.testing.chains import tiny_chains, write_fasta3
+from e1bind.testing.check import Broken, Check, DoesNotApply, Outcome
+from e1bind.testing.contract import (
+    BackboneContract,
+    BaselineContract,
+    Contract,
+    HeadContract,
+    LossContract,
+    MetricContract,
+    ReaderContract,
+    ViewGeneratorContract,
+)
+from e1bind.testing.plugin import check_plugin
+
+__all__ = [
+    "BackboneContract",
+    "BaselineContract",
+    "Broken",
+    "Check",
+    "Contract",
+    "DoesNotApply",
+    "HeadContract",
+    "LossContract",
+    "MetricContract",
+    "Outcome",
+    "ReaderContract",
+    "ViewGeneratorContract",
+    "check_plugin",
+    "tiny_chains",
+    "write_fasta3",
+]
