@@ -80,7 +80,7 @@ def _results(run: RunDir, plan: FoldPlan, trained_with: set[str]) -> list[FoldRe
     if missing:
         raise RunError(
             f"{run.path}: fold {', '.join(missing)} of {plan.folds} has not finished; train it "
-            f"with --resume {run.path} --fold {missing[0]}"
+            f"with: e1bind train --resume {run.path} --fold {missing[0]}"
         )
     results = [result for result in found.values() if result is not None]
     for result in results:

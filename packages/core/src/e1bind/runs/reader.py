@@ -137,7 +137,7 @@ def _check_folds(files: RunDir, resolved: Mapping[str, Any]) -> None:
     """Raise `RunError` unless every fold has finished."""
     folds = resolved.get("cv", {}).get("folds")
     if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 10_000:
-        raise RunError(f"{files.resolved_spec} is damaged: cv.folds is {folds!r}")
+        raise RunError(f"{files.resolved_spec} is damaged: cv.folds is {folds!r}; {from_a_copy(files)}")
     missing = [n for n in range(1, folds + 1) if not files.fold(n).done.is_file()]
     if not missing:
         return
