@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+from plugin_packages import run_cli
 
 from e1bind_cli.app import run as e1bind
 
@@ -110,3 +112,15 @@ def test_a_plugin_that_offers_nothing_is_told(tmp_path, capsys) -> None:
     (tmp_path / "nothing.py").write_text("E1BIND_API = 1\n")
     assert e1bind(["check-plugin", str(tmp_path / "nothing.py")]) == 2
     assert "offers no component" in capsys.readouterr().err
+
+
+def test_the_readme_s_plugin_keeps_its_contract(root, tmp_path, capsys) -> None:
+    text = (root / "README.md").read_text(encoding="utf-8")
+    block = next(b for b in re.findall(r"```python\n(.*?)```", text, re.S) if b.startswith("# my_loss.py"))
+    (tmp_path / "my_loss.py").write_text(block)
+    assert e1bind(["check-plugin", str(tmp_path / "my_loss.py")]) == 0, capsys.readouterr().out
+
+
+def test_the_example_package_keeps_its_contract(third_parties) -> None:
+    checked = run_cli("check-plugin", "acme-losses", "--json", paths=(third_parties,))
+    assert checked.returncode == 0, checked.stdout

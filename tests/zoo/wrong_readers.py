@@ -30,6 +30,10 @@ class NothingBindsOptions(ReaderOptions):
         return {"train": str(folder)}
 
 
+class NoExampleOptions(Options):
+    train: SpecPath = Field(..., description="Folder of ION.csv.")
+
+
 ZOO = Zoo(ReaderPlugin, {"options": f"{__name__}:ReaderOptions"})
 
 
@@ -71,6 +75,11 @@ class RightReader:
 class CannotRead:
     def __init__(self, options):
         self.options = options
+
+
+@ZOO.wrong("has-an-example", options=f"{__name__}:NoExampleOptions")
+class GivesNoExample(RightReader):
+    pass
 
 
 @ZOO.wrong("reads-its-example", options=f"{__name__}:NothingBindsOptions")

@@ -133,7 +133,9 @@ def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_
 def test_collect_names_the_folds_that_are_missing(tmp_path, spec_text):
     train_once(tmp_path, spec_text, run_id="array", fold=2)
     path = tmp_path / "results" / "array"
-    with pytest.raises(RunError, match=r"fold 1 of 2 has not finished; train it with: e1bind train --resume .*array --fold 1"):
+    with pytest.raises(
+        RunError, match=r"fold 1 of 2 has not finished; train it with: e1bind train --resume .*array --fold 1"
+    ):
         collect(frozen_spec(RunDir(path)), path, draw_nothing)
 
 

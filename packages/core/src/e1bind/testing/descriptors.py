@@ -17,6 +17,7 @@ from e1bind.testing.processes import in_fresh_processes
 from e1bind.testing.subject import Subject
 
 CHECKS = Checks()
+EXAMPLE = "has-an-example"
 
 KNOWN_WORDS = HOST_PROVIDES | {SCORE_LOSS, "scores", "prototypes", "mlm-logits", "masked-tokens", "contexts"}
 KNOWN_WORDS |= {"views", "random-weights", "all-ranks"}
@@ -36,6 +37,38 @@ def _fields(model: type[BaseModel], path: str = "") -> Iterator[tuple[str, str |
         yield path + name, field.description
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _fields(field.annotation, f"{path}{name}.")
+
+
+@CHECKS.check("move heavy imports out of the plugin and options modules, and out of the package's __init__.py")
+def loads_in_a_fresh_process(subject: Subject) -> None:
+    """Plugin and options load without torch, transformers, numpy or a network, so that listing stays quick."""
+    found = _loaded(subject)
+    if found["reached"]:
+        raise Broken(f"reaches for the network while it is imported: {', '.join(found['reached'])}")
+    if subject.component.source.distribution == "local" and found["heavy"]:
+        raise DoesNotApply(f"a single file may hold its component too, and so loads {', '.join(found['heavy'])}")
+    if found["heavy"]:
+        raise Broken(f"loads {', '.join(found['heavy'])} with its plugin and options modules")
+
+
+_LOADED: dict[tuple[object, str], dict[str, list[str]]] = {}
+
+
+def _loaded(subject: Subject) -> dict[str, list[str]]:
+    """What loading plugin and options does; asked once for all components of a plugin that share their options."""
+    key = subject.component.source, subject.component.plugin.options.partition(":")[0]
+    if key not in _LOADED:
+        _LOADED[key] = in_fresh_processes(subject, "load")[0]
+    return _LOADED[key]
+
+
+@CHECKS.check("override Options.example(folder), or say with which options to try it (`options`, --set)")
+def has_an_example(subject: Subject) -> None:
+    """There are valid options to try it with: the given ones, or else the example of its options model."""
+    subject.options_in(subject.another_folder())
+
+
+CHECKS.always = (EXAMPLE,)
 
 
 @CHECKS.check("derive the options from e1bind.spec.Options and leave its model_config alone")
@@ -71,29 +104,6 @@ def needs_are_known_words(subject: Subject) -> None:
 def _name(need: str) -> str:
     at_least = re.fullmatch(r"(?P<name>[a-z0-9-]+)>=\d+", need)
     return at_least["name"] if at_least else need
-
-
-@CHECKS.check("move heavy imports out of the plugin and options modules, and out of the package's __init__.py")
-def loads_in_a_fresh_process(subject: Subject) -> None:
-    """Plugin and options load without torch, transformers, numpy or a network, so that listing stays quick."""
-    found = _loaded(subject)
-    if found["reached"]:
-        raise Broken(f"reaches for the network while it is imported: {', '.join(found['reached'])}")
-    if subject.component.source.distribution == "local" and found["heavy"]:
-        raise DoesNotApply(f"a single file may hold its component too, and so loads {', '.join(found['heavy'])}")
-    if found["heavy"]:
-        raise Broken(f"loads {', '.join(found['heavy'])} with its plugin and options modules")
-
-
-_LOADED: dict[tuple[object, str], dict[str, list[str]]] = {}
-
-
-def _loaded(subject: Subject) -> dict[str, list[str]]:
-    """What loading plugin and options does; asked once for all components of a plugin that share their options."""
-    key = subject.component.source, subject.component.plugin.options.partition(":")[0]
-    if key not in _LOADED:
-        _LOADED[key] = in_fresh_processes(subject, "load")[0]
-    return _LOADED[key]
 
 
 @CHECKS.check("correct `target`, and give the class what the contract of its kind in e1bind.contracts lists")

@@ -150,14 +150,12 @@ def _copies(subject: Subject) -> Iterator[tuple[Options, Path]]:
     """A new example for each of its files: its options, and the file."""
     if subject.given is not None:
         raise DoesNotApply("it is tried with given options, whose files are not the kit's to damage")
-    count = len(_files(subject.folder))
-    if not count:
-        raise DoesNotApply("its example makes no file")
-    for number in range(count):
+    number, count = 0, 1
+    while number < count:
         folder = subject.another_folder()
         options = subject.options_in(folder)
-        yield options, _files(folder)[number]
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file())
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            raise DoesNotApply("its example makes no file")
+        yield options, files[number]
+        number, count = number + 1, len(files)

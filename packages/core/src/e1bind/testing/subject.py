@@ -52,10 +52,10 @@ class Subject:
     @cached_property
     def options(self) -> Options:
         """The options it is tried with."""
-        return self.options_in(self.folder)
+        return self.options_in(self.another_folder())
 
     def options_in(self, folder: Path) -> Options:
-        """The options, with an example made in `folder`. Raises `PluginError` where they are not valid."""
+        """The options, with an example made in the empty `folder`. Raises `PluginError` for invalid ones."""
         table = dict(self.model.example(folder) if self.given is None else self.given)
         path = f"{self.component.kind}.{self.component.name}"
         options, problems = validate_options(self.model, table, path, {"base_dir": folder})
