@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from sklearn.metrics import matthews_corrcoef
 from small_runs import StopsAfter, draw_nothing, go_on, results_of, train_once
 
 from e1bind.engine import fold_trainer as fold_module
@@ -63,13 +64,10 @@ def test_thresholds_come_from_the_out_of_fold_table(finished):
     table = read_oof(finished.run.oof)
     called = table["probability"] >= entry["threshold"]
     positive = table["label"] == 1
-    youden = (called & positive).sum() / positive.sum() - (called & ~positive).sum() / (~positive).sum()
-    best = -1.0
-    for cut in np.unique(table["probability"]):  # the slow way
-        at = table["probability"] >= cut
-        best = max(best, (at & positive).sum() / positive.sum() - (at & ~positive).sum() / (~positive).sum())
-    assert youden == pytest.approx(best)
-    assert entry["method"] == "youden"
+    cuts = np.unique(table["probability"])  # the slow way
+    best = max(matthews_corrcoef(positive, table["probability"] >= cut) for cut in cuts)
+    assert matthews_corrcoef(positive, called) == pytest.approx(best)
+    assert entry["method"] == "mcc"
 
 
 def test_the_log_tells_every_epoch_and_ion_with_prototype_diagnostics(finished):

@@ -20,7 +20,7 @@ def _part(rows: slice) -> LossInputs:
     """Some residues of the batch. Nothing is masked, so that no masked tokens have to be divided."""
     whole = loss_inputs(R=RESIDUES, masked=0)
     kept = {name: getattr(whole, name)[rows] for name in ("view_mask", "labels", "protein")}
-    return replace(with_embeddings(whole, whole.embeddings[rows]), **kept)
+    return with_embeddings(replace(whole, **kept), whole.embeddings[rows])
 
 
 def _value_and_gradient(loss: nn.Module, inputs: LossInputs) -> tuple[float, Tensor]:
