@@ -39,6 +39,7 @@ def animals() -> dict[str, tuple[str, str | None]]:
 ANIMALS = animals()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ANIMALS)
 def test_it_fails_one_check_and_no_other(name: str) -> None:
     file, caught_by = ANIMALS[name]
