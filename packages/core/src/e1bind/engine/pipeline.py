@@ -66,7 +66,7 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
             "prototypes.projector = 'linear'"
         )
     if "mlm-logits" in spec.needs and not backbone.has_mlm_head:
-        losses = [label for label, c in spec.active_losses.items() if "mlm-logits" in c.component.plugin.needs]
+        losses = [label for label, c in spec.active_losses.items() if "mlm-logits" in c.needs]
         raise UserError(
             f"losses.{losses[0]} needs a masked-LM head, and backbone.{spec.backbone.label}'s checkpoint has none: "
             f"remove [losses.{losses[0]}], give it weight = 0, or use a masked-LM checkpoint"

@@ -59,10 +59,10 @@ def _provided(parts: Parts) -> dict[str, str]:
     """Capability -> path of the component that provides it."""
     found = dict.fromkeys(HOST_PROVIDES, "the engine")
     for path, chosen in parts.active_losses.items():
-        if "scores" in chosen.component.plugin.needs | chosen.options.requirements():
+        if "scores" in chosen.needs:
             found[SCORE_LOSS] = path
     for path, chosen in parts.components.items():
-        for capability in chosen.component.plugin.provides | chosen.options.capabilities():
+        for capability in chosen.provides:
             found[capability] = path
     return found
 
@@ -72,7 +72,7 @@ def _unmet_needs(parts: Parts) -> Iterable[Problem]:
     for path, chosen in parts.components.items():
         if path.startswith("losses.") and chosen.weight == 0:
             continue
-        for need in sorted(chosen.component.plugin.needs | chosen.options.requirements()):
+        for need in sorted(chosen.needs):
             message = None if need in have else _unmet(need, have, parts)
             if message:
                 yield Problem(path, message)
@@ -123,7 +123,7 @@ def _learns(parts: Parts) -> Iterable[Problem]:
     head = next((c for path, c in parts.components.items() if path.startswith("head.")), None)
     if parts.lora is None or parts.lora.enabled or parts.prototypes is None or head is None:
         return
-    if parts.prototypes.projector == "none" and SCORE_LOSS not in head.component.plugin.needs:
+    if parts.prototypes.projector == "none" and SCORE_LOSS not in head.needs:
         yield Problem(
             "lora.enabled",
             f"is false, and head.{head.label} has nothing to learn: nothing would be trained; use [head.linear], "

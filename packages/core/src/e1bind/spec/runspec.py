@@ -37,6 +37,16 @@ class Chosen:
     options: Options
     weight: float = 1.0
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the rest of the run must provide: as the descriptor says, and these options."""
+        return frozenset(self.component.plugin.needs) | self.options.requirements()
+
+    @property
+    def provides(self) -> frozenset[str]:
+        """What it gives to the rest of the run: as the descriptor says, and these options."""
+        return frozenset(self.component.plugin.provides) | self.options.capabilities()
+
     def build(self) -> Any:
         """The component itself, made with its options."""
         return self.component.build(self.options)
@@ -73,15 +83,12 @@ class RunSpec:
     @property
     def needs(self) -> frozenset[str]:
         """What the active losses need."""
-        needs: set[str] = set()
-        for chosen in self.active_losses.values():
-            needs |= chosen.component.plugin.needs | chosen.options.requirements()
-        return frozenset(needs)
+        return frozenset(need for chosen in self.active_losses.values() for need in chosen.needs)
 
     @property
     def has_prototypes(self) -> bool:
         """Whether the head scores by prototypes, so that losses may use them."""
-        return "prototypes" in self.head.component.plugin.provides
+        return "prototypes" in self.head.provides
 
     @property
     def scoring_temperature(self) -> float:
