@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from e1bind.contracts import MetricInputs
 from e1bind.engine.held_out import measure
 from e1bind.engine.pipeline import Pipeline
-from e1bind.metrics.paired import RESAMPLES, paired_average_precision
+from e1bind.metrics.paired import paired_average_precision
+from e1bind.metrics.resampling import RESAMPLES
 from e1bind.metrics.thresholds import choose_threshold
 from e1bind.runs.baseline_files import FoldBaseline
 from e1bind.runs.oof_table import Table, along_rows, rows_of

@@ -1,7 +1,6 @@
-"""Intervals of metrics by resampling proteins: residues of one protein are no independent draws, proteins are.
+"""Intervals of metrics by resampling proteins (`e1bind.metrics.resampling`).
 
-Percentile bootstrap (Efron and Tibshirani 1993, chapter 13): as many proteins as there are, drawn with replacement,
-each with all of its residues; a protein that is drawn twice counts as two.
+A protein that is drawn twice counts as two.
 
 Shape legend: N scored residues, P proteins.
 """
@@ -16,11 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import Metric, MetricInputs
-
-RESAMPLES = 1000
-COVERAGE = 0.95
-MIN_DEFINED = 0.9
-"""Share of the resamples in which a metric must be defined for its interval to be told."""
+from e1bind.metrics.resampling import RESAMPLES, draws, percentiles
 
 
 @dataclass(frozen=True)
@@ -45,12 +40,11 @@ def intervals(
     `inputs.protein` holds 0 to P - 1, each at least once.
     """
     found: dict[str, list[float]] = {name: [] for name in metrics}
-    rng = np.random.default_rng(seed)
     order_N = np.argsort(inputs.probabilities, kind="stable")
     ordered = _rows(inputs, order_N)  # resamples of a sorted table are sorted, and metrics sort them faster
     proteins = int(inputs.protein.max(initial=-1)) + 1
-    for _ in range(resamples if proteins > 1 else 0):
-        drawn = resample(ordered, rng.multinomial(proteins, np.full(proteins, 1 / proteins)))
+    for times_P in draws(inputs.protein, resamples, seed):
+        drawn = resample(ordered, times_P)
         for name, metric in metrics.items():
             found[name].append(metric(drawn).value)
     return {name: _interval(metric, inputs, found[name], proteins) for name, metric in metrics.items()}
@@ -77,14 +71,13 @@ def _rows(inputs: MetricInputs, rows: NDArray[np.int64]) -> MetricInputs:
 
 def _interval(metric: Metric, inputs: MetricInputs, values: list[float], proteins: int) -> Interval:
     output = metric(inputs)
-    defined = np.array([value for value in values if math.isfinite(value)])
+    defined = sum(map(math.isfinite, values))
     if math.isnan(output.value):
-        return Interval(output.value, math.nan, math.nan, defined.size, output.reason)
+        return Interval(output.value, math.nan, math.nan, defined, output.reason)
     if proteins < 2:
         return Interval(output.value, math.nan, math.nan, 0, "no interval: one protein cannot be resampled")
-    if defined.size < MIN_DEFINED * len(values):
-        reason = f"no interval: undefined in {len(values) - defined.size} of {len(values)} resamples of proteins"
-        return Interval(output.value, math.nan, math.nan, defined.size, reason)
-    tail = 100 * (1 - COVERAGE) / 2
-    low, high = np.percentile(defined, [tail, 100 - tail])
-    return Interval(output.value, float(low), float(high), defined.size)
+    low, high = percentiles(values)
+    reason = None
+    if math.isnan(low):
+        reason = f"no interval: undefined in {len(values) - defined} of {len(values)} resamples of proteins"
+    return Interval(output.value, low, high, defined, reason)

@@ -20,7 +20,7 @@ from e1bind.engine.guarded import GuardedReader
 from e1bind.engine.judgement import Judgement
 from e1bind.errors import DataError, UserError
 from e1bind.inference.baselines import RunBaselines
-from e1bind.inference.bootstrap import RESAMPLES, Interval, intervals
+from e1bind.inference.bootstrap import Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
 from e1bind.inference.predict import Advance, alignment_folder, chosen_ions
@@ -29,6 +29,7 @@ from e1bind.log import log
 from e1bind.metrics.confusion import Confusion, confusion_at
 from e1bind.metrics.options import EceOptions, NoOptions
 from e1bind.metrics.reliability import Brier, Ece
+from e1bind.metrics.resampling import RESAMPLES
 from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import FinishedRun, open_run
 

@@ -23,6 +23,7 @@ from e1bind.files.writing import output_folder, output_text, sweep
 from e1bind.inference.bootstrap import Interval
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult
 from e1bind.inference.tables import columns_of, open_table
+from e1bind.metrics.resampling import COVERAGE
 from e1bind.runs.evaluations import write_figures
 from e1bind.runs.layout import EvaluationDir
 from e1bind.runs.reader import FinishedRun
@@ -74,7 +75,7 @@ def _summary(evaluation: Evaluation) -> dict[str, Any]:
         "folds": len(run.folds),
         "backbone": run.summary.backbone,
         "interval": {
-            "coverage": 0.95,
+            "coverage": COVERAGE,
             "over": "proteins",
             "resamples": evaluation.resamples,
             "seed": evaluation.seed,

@@ -1,7 +1,7 @@
 """Average precision of several predictions of the same residues, with intervals, and how far they lie apart.
 
-Percentile bootstrap over proteins, as in `e1bind.inference.bootstrap`: every resample is the same for all of
-them, so that differences are paired. A protein that is drawn twice counts twice.
+Every resample of proteins (`e1bind.metrics.resampling`) is the same for all of them, so that differences are
+paired. A protein that is drawn twice counts twice.
 
 Shape legend: N residues, P proteins.
 """
@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.metrics.base import check_arrays, why_undefined
-
-RESAMPLES = 1000
-TAIL_PERCENT = 2.5
+from e1bind.metrics.resampling import RESAMPLES, draws, percentiles
 
 
 @dataclass(frozen=True)
@@ -56,20 +54,17 @@ def paired_average_precision(
             nothing = Range(math.nan, math.nan, math.nan)
             return {known: Paired(nothing, nothing) for known in probabilities}
         rankings[name] = _Ranking(values_N, labels_N, protein_N)
-    proteins = int(protein_N.max(initial=-1)) + 1
-    once_P = np.ones(proteins, np.int64)
+    once_P = np.ones(int(protein_N.max(initial=-1)) + 1, np.int64)
     values = {name: ranking.average_precision(once_P) for name, ranking in rankings.items()}
-    rng = np.random.default_rng(seed)
-    drawn: dict[str, list[float]] = {name: [] for name in rankings}
-    for _ in range(resamples if proteins > 1 else 0):
-        times_P = rng.multinomial(proteins, np.full(proteins, 1 / proteins))
-        for name, ranking in rankings.items():
-            drawn[name].append(ranking.average_precision(times_P))
+    found = [
+        [of.average_precision(times_P) for of in rankings.values()] for times_P in draws(protein_N, resamples, seed)
+    ]
+    drawn = dict(zip(rankings, np.reshape(found, (-1, len(rankings))).T, strict=True))
     first = next(iter(values))
     return {
         name: Paired(
-            _range(values[name], np.array(drawn[name])),
-            _range(values[first] - values[name], np.array(drawn[first]) - np.array(drawn[name])),
+            Range(values[name], *percentiles(drawn[name].tolist())),
+            Range(values[first] - values[name], *percentiles((drawn[first] - drawn[name]).tolist())),
         )
         for name in values
     }
@@ -81,14 +76,14 @@ class _Ranking:
     def __init__(
         self, values_N: NDArray[np.floating], labels_N: NDArray[np.integer], protein_N: NDArray[np.int64]
     ) -> None:
-        order_N = np.argsort(-values_N.astype(np.float64), kind="stable")
-        sorted_N = values_N[order_N]
+        falling_N = -values_N.astype(np.float64)
+        order_N = np.argsort(falling_N, kind="stable")
+        sorted_N = falling_N[order_N]
         self.protein_N = protein_N[order_N]
         binds_N = labels_N[order_N] == 1
         self.binding = np.flatnonzero(binds_N)
         # Ties are called together: each positive counts at the last residue of its score.
-        last_N = np.searchsorted(-sorted_N.astype(np.float64), -sorted_N.astype(np.float64), side="right") - 1
-        self.called_at = last_N[self.binding]
+        self.called_at = np.searchsorted(sorted_N, sorted_N[self.binding], side="right") - 1
         # and as many positives are called with it as stand up to there.
         self.found_at = np.cumsum(binds_N)[self.called_at] - 1
 
@@ -103,11 +98,3 @@ class _Ranking:
         counts = weight > 0
         precision = found[self.found_at[counts]] / calls[counts]
         return float((weight[counts] * precision).sum() / found[-1])
-
-
-def _range(value: float, drawn: NDArray[np.float64]) -> Range:
-    defined = drawn[np.isfinite(drawn)]
-    if defined.size < 0.9 * drawn.size or not defined.size:
-        return Range(value, math.nan, math.nan)
-    low, high = np.percentile(defined, [TAIL_PERCENT, 100 - TAIL_PERCENT])
-    return Range(value, float(low), float(high))
