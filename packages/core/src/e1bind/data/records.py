@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from e1bind.contracts import ResidueRecord
@@ -11,6 +11,11 @@ from e1bind.data.text import MAX_SHOWN
 from e1bind.errors import DataError
 
 _CONTRADICTION = "the ions' files contradict each other; give different chains different ids:"
+
+
+def chains_of(records: Iterable[ResidueRecord], ion: str) -> list[ResidueRecord]:
+    """The records that an ion was observed for, by id, so that no draw among them depends on their order."""
+    return sorted((record for record in records if ion in record.labels), key=lambda record: record.id)
 
 
 def merge_ions(records_by_ion: Mapping[str, Sequence[ResidueRecord]]) -> list[ResidueRecord]:

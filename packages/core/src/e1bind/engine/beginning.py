@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.records import chains_of
 from e1bind.engine.distributed import World
 from e1bind.engine.held_out import load, window_batches
 from e1bind.engine.model import ContrastiveModel
@@ -42,7 +43,7 @@ def _sample(
     pipeline: Pipeline, model: ContrastiveModel, train: Sequence[ResidueRecord], fold: int, ion: str, world: World
 ) -> Sample:
     """The first `max_samples` training chains of a seeded order, unmasked."""
-    chains = sorted((r for r in train if ion in r.labels), key=lambda r: r.id)
+    chains = chains_of(train, ion)
     rng = np.random.default_rng(derive(pipeline.spec.run.seed, "prototype", fold, ion))
     chosen = [chains[i] for i in rng.permutation(len(chains))[: pipeline.spec.prototypes.max_samples]]
     mine = world.share(window_batches(pipeline, chosen))

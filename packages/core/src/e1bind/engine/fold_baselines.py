@@ -6,7 +6,7 @@ Shape legend: L residues of a chain, D width of the backbone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from e1bind.contracts import UNKNOWN, BaselineChain, ResidueRecord
+from e1bind.data.records import chains_of
 from e1bind.engine.distributed import World
 from e1bind.engine.embeddings import Embeddings, embed_chains
 from e1bind.engine.pipeline import Pipeline
@@ -45,13 +46,12 @@ def fold_baselines(
     data: FoldData,
     folder: FoldDir,
     world: World,
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Write what the baselines of the spec come to in this fold, unless it is there. All ranks must call."""
     if not pipeline.baselines or world.main_does(lambda: _are_there(pipeline, folder)):
         return
     learn = {ion: _drawn(pipeline, data, ion) for ion in pipeline.spec.training.ions}
-    embeddings = _embeddings(pipeline, network, data, learn, world, on_batch)
+    embeddings = _embeddings(pipeline, network, data, learn, world)
 
     def compute() -> None:
         found = [
@@ -68,8 +68,7 @@ def fold_baselines(
 
 def needs_embeddings(pipeline: Pipeline, name: str) -> bool:
     """Whether a baseline of the spec looks at the backbone's embeddings."""
-    chosen = pipeline.spec.baseline_components[name]
-    return "embeddings" in chosen.component.plugin.needs | chosen.options.requirements()
+    return "embeddings" in pipeline.spec.baseline_components[name].needs
 
 
 def scored(
@@ -104,7 +103,7 @@ def _made_of(pipeline: Pipeline) -> str:
 
 def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> list[ResidueRecord]:
     """The training chains that baselines on embeddings learn from: all, or as many as there is room for."""
-    chains = sorted((r for r in data.train if ion in r.labels), key=lambda r: r.id)
+    chains = chains_of(data.train, ion)
     size = np.array([int((r.labels[ion] >= 0).sum()) for r in chains])
     room = pipeline.spec.baselines.max_residues
     if size.sum() <= room:
@@ -126,13 +125,12 @@ def _embeddings(
     data: FoldData,
     learn: Mapping[str, Sequence[ResidueRecord]],
     world: World,
-    on_batch: Callable[[int, int], None],
 ) -> Embeddings:
     if not any(needs_embeddings(pipeline, name) for name in pipeline.baselines):
         return {}
     wanted = {record.id: record for chains in learn.values() for record in chains}
     wanted |= {record.id: record for record in data.held_out}
-    return embed_chains(pipeline, network, list(wanted.values()), world, on_batch)
+    return embed_chains(pipeline, network, list(wanted.values()), world)
 
 
 def _baseline(
@@ -144,7 +142,7 @@ def _baseline(
     embeddings: Embeddings,
 ) -> FoldBaseline:
     embedded = needs_embeddings(pipeline, name)
-    chosen = learn if embedded else sorted((r for r in data.train if ion in r.labels), key=lambda r: r.id)
+    chosen = learn if embedded else chains_of(data.train, ion)
     chains = [
         BaselineChain(
             record.id,

@@ -47,13 +47,13 @@ def evaluate(
         with memory_advice(batch, VALIDATION_MEMORY):
             output = model(batch.to(world.device), prototype)
             averages.add_step(output, batch.labelled)
-            scored += _by_piece(pieces, output.scores_R)
+            scored += by_piece(pieces, output.scores_R)
         done += 1
         on_batch(done, len(mine))
     if len(mine) < -(-len(groups) // world.size):
         on_batch(done, len(mine))
     parts = [piece for rank in world.gather(scored) for piece in rank]
-    return _merged(records, parts), averages.means(world)
+    return merged(records, parts), averages.means(world)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Piece:
 
 
 Scored = tuple[str, int, NDArray[np.float32]]
-"""Chain id, first residue, and the scores of a piece."""
+"""Chain id, first residue, and a number or a vector for each residue of a piece."""
 
 
 def window_batches(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> list[list[Piece]]:
@@ -115,19 +115,20 @@ def measure(
     return {label: output.value for label, output in outputs.items()}, reasons
 
 
-def _by_piece(pieces: Sequence[Piece], scores_R: torch.Tensor) -> list[Scored]:
-    parts = scores_R.float().cpu().split([p.stop - p.start for p in pieces])
+def by_piece(pieces: Sequence[Piece], values_R: torch.Tensor) -> list[Scored]:
+    """What a batch made of `pieces` gives for its residues, apart."""
+    parts = values_R.float().cpu().split([p.stop - p.start for p in pieces])
     return [(p.record.id, p.start, part.numpy()) for p, part in zip(pieces, parts, strict=True)]
 
 
-def _merged(records: Sequence[ResidueRecord], scored: Sequence[Scored]) -> Scores:
-    """Scores by chain; a residue that several windows saw gets their mean."""
+def merged(records: Sequence[ResidueRecord], scored: Sequence[Scored]) -> dict[str, NDArray[np.float32]]:
+    """The values by chain; a residue that several windows saw gets their mean."""
     by_chain: dict[str, list[Scored]] = {record.id: [] for record in records}
     for part in scored:
         by_chain[part[0]].append(part)
-    merged: Scores = {}
+    found: dict[str, NDArray[np.float32]] = {}
     for record in records:
         parts = sorted(by_chain[record.id], key=lambda part: part[1])
         windows = [(start, start + len(values)) for _, start, values in parts]
-        merged[record.id] = merge_windows(len(record), windows, [v for *_, v in parts]).astype(np.float32)
-    return merged
+        found[record.id] = merge_windows(len(record), windows, [v for *_, v in parts]).astype(np.float32)
+    return found
