@@ -12,28 +12,15 @@ from pathlib import Path
 
 import pytest
 from plugin_packages import environment, run_cli, run_python
+from small_specs import SMALLEST
 
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
-
-SPEC = """\
-schema_version = 1
-[run]
-output_dir = "results"
-[data.fasta3]
-train = "{ion}_train.fasta"
-[backbone.e1]
-random_weights = "tiny"
-[views.masked]
-[losses.prototype-bce]
-[training]
-ions = ["ZN"]
-"""
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     path = tmp_path / "spec.toml"
-    path.write_text(SPEC)
+    path.write_text(SMALLEST)
     return path
 
 
@@ -67,7 +54,7 @@ def test_a_valid_spec_validates(spec: Path) -> None:
 
 
 def test_a_wrong_spec_is_the_users_mistake_without_a_traceback(spec: Path) -> None:
-    spec.write_text(SPEC.replace("random_weights", "random_wieghts") + "epoch = 3\n")
+    spec.write_text(SMALLEST.replace("random_weights", "random_wieghts") + "epoch = 3\n")
     result = run_cli("validate", str(spec))
     assert result.returncode == 2
     assert "spec.toml has 2 problems:" in result.stderr

@@ -10,6 +10,7 @@ import annotated_types
 import pytest
 from damaged_packages import lay_out
 from plugin_packages import run_cli
+from small_specs import SMALLEST
 
 from e1bind.plugins import discover
 from e1bind_cli.app import run as e1bind
@@ -74,19 +75,6 @@ def test_constraints_are_told_in_words(annotation, words) -> None:
     assert in_words(annotation) == words
 
 
-SPEC = """\
-schema_version = 1
-[run]
-output_dir = "results"
-[data.fasta3]
-train = "{ion}_train.fasta"
-[backbone.e1]
-random_weights = "tiny"
-[views.masked]
-[losses.prototype-bce]
-[training]
-ions = ["ZN"]
-"""
 TABLES = {"reader": "data.fasta3", "backbone": "backbone.e1", "view_generator": "views.masked"}
 
 
@@ -96,7 +84,7 @@ def test_the_example_table_is_a_valid_part_of_a_spec(component, tmp_path, capsys
     details = json.loads(capsys.readouterr().out)
     example = details["example"].replace('checkpoint = "..."', 'checkpoint = "some/model"')
     example = example.replace("# random_weights =", 'random_weights = "tiny"')
-    base = SPEC.replace(
+    base = SMALLEST.replace(
         "[losses.prototype-bce]",
         "[losses.supcon]" if component.name == "prototype-bce" else "[losses.prototype-bce]",
     )

@@ -14,29 +14,17 @@ from e1bind.runs.schemas import RUN, BaselineFigures, Range
 
 @dataclass(frozen=True)
 class Method:
-    """AUPRC of the run or of a baseline, with its interval, and of the run minus it (None for the run itself)."""
+    """AUPRC of the run or of a baseline, and of the run minus it (None for the run itself)."""
 
     name: str
-    value: float
-    low: float
-    high: float
-    difference: tuple[float, float, float] | None
+    auprc: Range
+    difference: Range | None = None
 
 
 def methods(run: Range, baselines: Mapping[str, BaselineFigures]) -> list[Method]:
     """The run, then its baselines, the best first."""
-    found = [
-        Method(
-            name,
-            of.auprc.value,
-            of.auprc.low,
-            of.auprc.high,
-            (of.difference.value, of.difference.low, of.difference.high),
-        )
-        for name, of in baselines.items()
-    ]
-    found.sort(key=lambda method: -np.nan_to_num(method.value))
-    return [Method(RUN, run.value, run.low, run.high, None), *found]
+    found = [Method(name, of.auprc, of.difference) for name, of in baselines.items()]
+    return [Method(RUN, run), *sorted(found, key=lambda method: -np.nan_to_num(method.auprc.value))]
 
 
 def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
@@ -44,18 +32,17 @@ def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
     with drawing(path, height=1.0 + 0.42 * len(found)) as figure:
         axes = figure.subplots()
         rows = np.arange(len(found))[::-1]
-        values = np.array([method.value for method in found])
+        values, low, high = np.array([[m.auprc.value, m.auprc.low, m.auprc.high] for m in found]).T
         colours = [BLUE if method.difference is None else LIGHT for method in found]
         axes.barh(rows, np.nan_to_num(values), height=0.62, color=colours)
-        low, high = (np.array([getattr(method, end) for method in found]) for end in ("low", "high"))
         axes.hlines(rows, low, high, color="#222222", linewidth=1.4)
         end = max(1e-9, float(np.nanmax(np.concatenate([values, high, [0.0]]))))
         for row, method in zip(rows, found, strict=True):
-            at = np.nanmax([method.value, method.high, 0.0])
-            text = f"{method.value:.3f}" if method.difference is None else f"{method.value:.3f}{_apart(method)}"
-            axes.text(
-                at + 0.02 * end, row, text, va="center", fontsize=8, color=GREY if method.difference else BLUE
-            )
+            at = np.nanmax([method.auprc.value, method.auprc.high, 0.0])
+            text, colour = f"{method.auprc.value:.3f}", BLUE
+            if method.difference is not None:
+                text, colour = f"{text}   run {_apart(method.difference)}", GREY
+            axes.text(at + 0.02 * end, row, text, va="center", fontsize=8, color=colour)
         axes.set_xlim(0, 1.62 * end)
         axes.set_yticks(rows, [method.name for method in found])
         axes.set_ylim(-0.6, len(found) - 0.4)
@@ -64,9 +51,7 @@ def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
         axes.grid(visible=False, axis="y")
 
 
-def _apart(method: Method) -> str:
+def _apart(difference: Range) -> str:
     """How far the run is above a baseline."""
-    value, low, high = method.difference or (np.nan, np.nan, np.nan)
-    if np.isnan(low):
-        return f"   run {value:+.3f}"
-    return f"   run {value:+.3f} ({low:+.3f} to {high:+.3f})"
+    value, low, high = difference.value, difference.low, difference.high
+    return f"{value:+.3f}" if np.isnan(low) else f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
