@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from e1bind.report.style import BLUE, GREY, LIGHT, drawing
+from e1bind.report.style import BLUE, LIGHT, drawing
 from e1bind.runs.schemas import RUN, BaselineFigures, Range
 
 
@@ -28,24 +28,22 @@ def methods(run: Range, baselines: Mapping[str, BaselineFigures]) -> list[Method
 
 
 def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
-    """A bar for each method with its interval, and in words how far the run is above it."""
-    with drawing(path, height=1.0 + 0.42 * len(found)) as figure:
+    """A bar for each method with its interval; above it name and value, and how far the run is above it."""
+    with drawing(path, height=1.0 + 0.55 * len(found)) as figure:
         axes = figure.subplots()
         rows = np.arange(len(found))[::-1]
         values, low, high = np.array([[m.auprc.value, m.auprc.low, m.auprc.high] for m in found]).T
         colours = [BLUE if method.difference is None else LIGHT for method in found]
-        axes.barh(rows, np.nan_to_num(values), height=0.62, color=colours)
+        axes.barh(rows, np.nan_to_num(values), height=0.4, color=colours)
         axes.hlines(rows, low, high, color="#222222", linewidth=1.4)
-        end = max(1e-9, float(np.nanmax(np.concatenate([values, high, [0.0]]))))
         for row, method in zip(rows, found, strict=True):
-            at = np.nanmax([method.auprc.value, method.auprc.high, 0.0])
-            text, colour = f"{method.auprc.value:.3f}", BLUE
+            text = f"{method.name}: {method.auprc.value:.3f}"
             if method.difference is not None:
-                text, colour = f"{text}   run {_apart(method.difference)}", GREY
-            axes.text(at + 0.02 * end, row, text, va="center", fontsize=8, color=colour)
-        axes.set_xlim(0, 1.62 * end)
-        axes.set_yticks(rows, [method.name for method in found])
-        axes.set_ylim(-0.6, len(found) - 0.4)
+                text += f"; run {_apart(method.difference)}"
+            axes.annotate(text, (0, row + 0.25), xytext=(3, 0), textcoords="offset points", fontsize=8.5)
+        axes.set_xlim(0, 1)
+        axes.set_yticks([])
+        axes.set_ylim(-0.4, len(found) - 0.3)
         axes.set_xlabel("AUPRC, 95 % interval over proteins")
         axes.set_title(title)
         axes.grid(visible=False, axis="y")
