@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from e1bind.engine.distributed import World
-from e1bind.engine.prototypes import make_prototype
+from e1bind.engine.prototypes import prototype_of as prototype_of_sample
+from e1bind.engine.prototypes import take_sample
 from e1bind.errors import RunError
 from e1bind.spec.sections import PrototypesSection
 
+CENTRED = {"center": True, "strategy": "mean-difference"}
 ALONE = World(0, 1, torch.device("cpu"))
 
 
@@ -26,8 +28,9 @@ def batches_of(count=3, residues=5, width=4, positives=(0, 3)):
     return found
 
 
-def prototype_of(batches, **options):
-    return make_prototype(batches, lambda b: b.raw, 4, PrototypesSection(**options), ALONE, "ZN, fold 1")
+def prototype_of(batches, temperature=0.2, **options):
+    sample = take_sample(batches, lambda batch: batch.raw, batches[0].raw.shape[1], ALONE.device)
+    return prototype_of_sample(sample, PrototypesSection(**options), temperature, ALONE, "ZN, fold 1")
 
 
 def unit(v):
@@ -70,6 +73,48 @@ def test_unknown_labels_are_neither_class():
     clean[0].labels_R[1] = -1
     assert torch.equal(prototype_of(batches).vector_P, prototype_of(clean).vector_P)
     assert prototype_of(clean).sim_neg == pytest.approx(prototype_of(batches).sim_neg)
+
+
+def rare_class(rate=0.02, residues=2000, width=16):
+    """One batch in which a binding residue differs in its first coordinates, and all share a large mean."""
+    generator = torch.Generator().manual_seed(1)
+    raw = torch.randn(residues, width, generator=generator) + 5
+    labels = (torch.arange(residues) < rate * residues).long()
+    raw[labels == 1, :3] += 2
+    return [SimpleNamespace(ids=("p",), labels_R=labels, raw=raw)]
+
+
+def mean_probability(found, batch, temperature):
+    z = torch.nn.functional.normalize(batch.raw.double() - found.center_P.double(), dim=-1)
+    score = 2 * (z @ found.vector_P.double()) / temperature
+    return float((1 / (1 + (-score).exp()))[batch.labels_R >= 0].mean())
+
+
+@pytest.mark.parametrize("unknown", [0, 300])
+def test_match_rate_begins_with_the_share_of_binding_residues(unknown):
+    (batch,) = rare_class()
+    batch.labels_R[len(batch.labels_R) - unknown :] = -1
+    rate = float((batch.labels_R == 1).sum() / (batch.labels_R >= 0).sum())
+    before = prototype_of([batch], 0.1, **CENTRED)
+    after = prototype_of([batch], 0.1, **CENTRED, match_rate=True)
+    assert mean_probability(before, batch, 0.1) > 0.3
+    assert mean_probability(after, batch, 0.1) == pytest.approx(rate, rel=0.05)
+    assert (after.positives, after.residues) == (before.positives, before.residues)
+
+
+def test_a_temperature_too_high_for_so_rare_a_class_moves_the_centre_as_far_as_it_may():
+    (batch,) = rare_class()
+    before, after = (prototype_of([batch], 5.0, **CENTRED, match_rate=match) for match in (False, True))
+    binding = batch.labels_R == 1
+    difference = batch.raw[binding].double().mean(0) - batch.raw[~binding].double().mean(0)
+    moved = (after.center_P - before.center_P).double()
+    assert moved.tolist() == pytest.approx((2 * difference).tolist(), rel=1e-3)
+
+
+@pytest.mark.parametrize("missing", CENTRED)
+def test_match_rate_needs_a_centre_and_a_difference(missing):
+    with pytest.raises(ValueError, match="match_rate needs center = true and strategy"):
+        PrototypesSection(match_rate=True, **{k: v for k, v in CENTRED.items() if k != missing})
 
 
 def test_without_binding_residues_it_names_ion_and_fold():

@@ -27,7 +27,9 @@ def begin_ions(
     for ion in pipeline.spec.training.ions:
         sample = _sample(pipeline, model, train, fold, ion, world)
         if pipeline.spec.has_prototypes:
-            found[ion] = prototype_of(sample, pipeline.spec.prototypes, world, f"{ion}, fold {fold}")
+            found[ion] = prototype_of(
+                sample, pipeline.spec.prototypes, model.scoring_temperature, world, f"{ion}, fold {fold}"
+            )
             _tell(found[ion], ion, fold)
         start = start_of(sample, world)
         model.head.start(ion, start)  # type: ignore[operator]

@@ -168,6 +168,11 @@ class PrototypesSection(Options):
         False,
         description="Subtract the mean of all residues first; helps where embeddings share a large common mean.",
     )
+    match_rate: bool = Field(
+        False,
+        description="With center and mean-difference: move the centre towards binding residues until the mean probability before "
+        "training is their share, so that the first steps need not unlearn that half of all residues bind.",
+    )
     prototype_dim: int | None = Field(
         None,
         ge=1,
@@ -180,6 +185,13 @@ class PrototypesSection(Options):
     scoring_temperature: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Temperature of the scores; absent: that of the losses that score, or 0.2 without one."
     )
+
+    @model_validator(mode="after")
+    def _a_centre_to_move(self) -> PrototypesSection:
+        # Seen from a centre beyond them, the mean of binding residues alone points away from them.
+        if self.match_rate and not (self.center and self.strategy == "mean-difference"):
+            raise ValueError('match_rate needs center = true and strategy = "mean-difference"')
+        return self
 
 
 class TrainingSection(Options):
