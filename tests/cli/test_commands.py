@@ -47,6 +47,14 @@ print("\\nheavy:", code, [name for name in {HEAVY!r} if name in sys.modules])
     assert result.stdout.splitlines()[-1] == "heavy: 0 []", result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("command", [["--help"], ["check-plugin", "--help"], ["list-plugins"]])
+def test_what_reads_no_spec_builds_none_of_its_tables(command: list[str]) -> None:
+    """pydantic takes longer to make the models of a spec than everything else takes together."""
+    told = "print('\\nspec:', 'e1bind.spec' in sys.modules)"
+    code = f"import sys\nfrom e1bind_cli.app import run\nrun({command!r})\n{told}"
+    assert run_python(code).stdout.splitlines()[-1] == "spec: False"
+
+
 def test_a_valid_spec_validates(spec: Path) -> None:
     result = run_cli("validate", str(spec))
     assert result.returncode == 0

@@ -9,7 +9,6 @@ import typer
 
 from e1bind.errors import UserError
 from e1bind.files.writing import output_text
-from e1bind.spec.starter import starter_spec
 from e1bind_cli.console import out
 
 
@@ -20,5 +19,7 @@ def init(
     """Write a commented starter spec."""
     if path.exists() and not force:
         raise UserError(f"{path} exists already; choose another name, or --force to overwrite it")
+    from e1bind.spec.starter import starter_spec
+
     output_text(path, starter_spec(), "another PATH")
     out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: e1bind validate {path}")

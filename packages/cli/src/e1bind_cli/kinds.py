@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from e1bind.plugins import KINDS
-from e1bind.spec.sections import COMPONENT_TABLES
 
-ALIASES = {**COMPONENT_TABLES, "backbones": "backbone", "readers": "reader", "view-generators": "view_generator"}
+ALIASES = {
+    "data": "reader",
+    "readers": "reader",
+    "backbones": "backbone",
+    "views": "view_generator",
+    "view-generators": "view_generator",
+    "losses": "loss",
+    "metrics": "metric",
+}
 """The tables of a spec, and plurals."""
 
 

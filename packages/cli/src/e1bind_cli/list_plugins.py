@@ -11,10 +11,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from e1bind.errors import UserError
-from e1bind.plugins import KINDS, Component, PluginIndex, PluginStatus, discover
+from e1bind.plugins import KINDS, Component, PluginIndex, PluginPolicy, PluginStatus, discover
 from e1bind.plugins.foreign import shown_place
-from e1bind.spec.loading import load_raw
-from e1bind.spec.validation import plugin_policy
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.console import out
 from e1bind_cli.kinds import kind_of
@@ -31,7 +29,7 @@ def list_plugins(
 ) -> None:
     """List components by kind, where they come from, and plugins that are broken, with the reason."""
     kinds = KINDS if kind is None else (_known(kind),)
-    index = discover(plugin_policy(load_raw(spec)) if spec else None)
+    index = discover(_policy(spec) if spec else None)
     if as_json:
         typer.echo(json.dumps(_as_json(index, kinds), indent=2))
         return
@@ -39,6 +37,13 @@ def list_plugins(
         _print_kind(index, one)
     if kind is None:
         _print_plugins(index)
+
+
+def _policy(spec: Path) -> PluginPolicy:
+    from e1bind.spec.loading import load_raw
+    from e1bind.spec.validation import plugin_policy
+
+    return plugin_policy(load_raw(spec))
 
 
 def _known(kind: str) -> str:

@@ -9,8 +9,6 @@ from typing import Annotated
 import typer
 
 from e1bind.files.writing import output_text
-from e1bind.plugins import discover
-from e1bind.spec.schema import build_schema
 from e1bind_cli.console import err
 
 
@@ -20,6 +18,9 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON Schema of a spec, built from the installed plugins."""
+    from e1bind.plugins import discover
+    from e1bind.spec.schema import build_schema
+
     built, left_out = build_schema(discover())
     for sentence in left_out:
         err.print(f"warning: left out: {sentence}", soft_wrap=True)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from e1bind.spec import RunSpec, load_spec
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
 from e1bind_cli.console import echo, out
+
+if TYPE_CHECKING:
+    from e1bind.spec import RunSpec
 
 
 def show(
@@ -22,6 +24,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print every value of a validated spec; with --origins the file, --set or default it comes from."""
+    from e1bind.spec import load_spec
+
     run = load_spec(spec, overrides or [])
     rows = [(".".join(path), _toml(value), _origin(run, path)) for path, value in _leaves(run.resolved(), ())]
     if as_json:

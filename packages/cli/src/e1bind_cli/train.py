@@ -14,7 +14,6 @@ from rich.logging import RichHandler
 
 from e1bind.errors import Interrupted, UserError
 from e1bind.log import LineFormatter
-from e1bind.spec import load_spec
 from e1bind_cli.arguments import Overrides
 from e1bind_cli.console import err, interruptible
 from e1bind_cli.inference_arguments import TrustRunCode
@@ -48,6 +47,8 @@ def train(
 ) -> None:
     """Train all folds of a spec, or go on with a run, and write the run directory."""
     _check(spec, overrides, fold, run_id, resume, force)
+    from e1bind.spec import load_spec
+
     run = load_spec(spec, overrides or []) if spec is not None else None
     if nproc is not None and nproc > 1:
         from e1bind_cli.launch import launch

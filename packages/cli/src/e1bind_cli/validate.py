@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-from e1bind.spec import load_spec
-from e1bind.spec.crosschecks import spec_warnings
 from e1bind_cli.arguments import Overrides, SpecFile
 from e1bind_cli.console import err, out
 
@@ -18,6 +16,9 @@ Build = Annotated[
 
 def validate(spec: SpecFile, overrides: Overrides = None, build: Build = False) -> None:
     """Check a spec against the installed plugins; list all problems at once."""
+    from e1bind.spec import load_spec
+    from e1bind.spec.crosschecks import spec_warnings
+
     run = load_spec(spec, overrides or [])
     for warning in spec_warnings(run):
         err.print(f"warning: {warning}", soft_wrap=True)

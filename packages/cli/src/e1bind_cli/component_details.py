@@ -1,0 +1,72 @@
+"""What there is to say of a component: its options in words, an example table, and where it is defined."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+
+from e1bind.plugins import Component
+from e1bind.spec.options import Options
+from e1bind_cli.constraints import in_words
+from e1bind_cli.example_table import example_table
+
+
+def details_of(component: Component, name: str) -> dict[str, Any]:
+    """All that `describe` shows; `name` is what a spec calls the component. Raises `PluginError`."""
+    model: type[Options] = component.load_options()
+    plugin, defaults = component.plugin, _defaults(model)
+    return {
+        "kind": component.kind,
+        "full_name": component.full_name,
+        "summary": plugin.summary,
+        "needs": sorted(plugin.needs | defaults.requirements() if defaults else plugin.needs),
+        "provides": sorted(plugin.provides | defaults.capabilities() if defaults else plugin.provides),
+        "target": _location(plugin.target),
+        "options_at": _location(plugin.options),
+        "options": [_option(option, field) for option, field in model.model_fields.items()],
+        "example": example_table(component, model, name),
+    }
+
+
+def _defaults(model: type[Options]) -> Options | None:
+    """The options where none is given, which may add to what the component needs and provides."""
+    try:
+        return model()
+    except ValidationError:
+        return None
+
+
+def _option(name: str, field: Any) -> dict[str, str]:
+    if field.is_required():
+        default = "(required)"
+    elif field.default is PydanticUndefined or field.default is None:
+        default = "(absent)"
+    else:
+        default = json.dumps(field.default, default=str)
+    return {
+        "name": name,
+        "type": in_words(field.annotation, field.metadata),
+        "default": default,
+        "description": field.description or "",
+    }
+
+
+def _location(target: str) -> str:
+    """ "module:Name (file:line)", read from the source without importing the module."""
+    module, _, name = target.partition(":")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return target
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    lines = [
+        node.lineno
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name.split(".")[0]
+    ]
+    return f"{target} ({spec.origin}:{lines[0]})" if lines else f"{target} ({spec.origin})"
