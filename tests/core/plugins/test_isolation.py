@@ -177,6 +177,12 @@ def test_what_a_plugin_prints_goes_to_stderr_and_stdout_stays_json(site: Path) -
         assert word not in result.stdout.replace("stopiteration", "")
 
 
+@pytest.mark.parametrize("room", ["e1bind.plugins", "e1bind.spec"])
+def test_pydantic_can_be_imported_beside_damaged_packages_whatever_room_comes_first(site: Path, room: str) -> None:
+    result = run_python(f"import {room}, pydantic", site)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.slow
 def test_the_libraries_of_a_run_can_be_imported_beside_damaged_packages(site: Path) -> None:
     """pydantic, torch, triton and transformers look through every package that is installed."""

@@ -170,8 +170,8 @@ class PrototypesSection(Options):
     )
     match_rate: bool = Field(
         False,
-        description="With center and mean-difference: move the centre towards binding residues until the mean probability before "
-        "training is their share, so that the first steps need not unlearn that half of all residues bind.",
+        description="With center and mean-difference: move the centre towards binding residues until the mean "
+        "probability before training is their share; the first steps need not unlearn that half of all bind.",
     )
     prototype_dim: int | None = Field(
         None,
