@@ -31,7 +31,7 @@ FLOORS = [
     {"contracts", "scoring"},
     {"data", "views", "heads", "metrics"},
     {"runs"},
-    {"engine", "baselines"},
+    {"engine", "baselines", "trackers"},
     {"inference", "report", "testing"},
     {"workflow", "builtin", "scaffold"},
 ]
@@ -112,7 +112,8 @@ RUN_FILES = r"""
     spec\.toml | overrides\.txt | spec\.resolved | plugins\.json | environment\.json | data\.json | training\.log
     | metrics\.jsonl? | metrics\.csv | summary\.(json|csv) | oof_preds | global_thresholds | calibration\.yaml
     | report\.html$ | fold\.json | fold_(?!mean|sd) | best_e1 | adapter_model | adapter_config | nonfinite
-    | baselines\.safetensors | evaluation_ | per_protein\.csv | predictions\.csv | ^last$ | ^plots$ | ^\.lock$
+    | baselines\.safetensors | evaluation_ | per_protein\.csv | predictions\.csv | ^last$ | ^plots$ | ^trackers$
+    | ^\.lock$
 """
 
 

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from e1bind.builtin import e1bind_metrics
-from e1bind.testing import BaselineContract, HeadContract, MetricContract, ReaderContract, ViewGeneratorContract
+from e1bind.testing import (
+    BaselineContract,
+    HeadContract,
+    MetricContract,
+    ReaderContract,
+    TrackerContract,
+    ViewGeneratorContract,
+)
 
 
 class TestFasta3(ReaderContract):
@@ -44,6 +51,14 @@ class TestWindow(BaselineContract):
 
 class TestFrozenProbe(BaselineContract):
     plugin = "frozen-probe"
+
+
+class TestJsonLines(TrackerContract):
+    plugin, options = "jsonl", {"every_steps": 2}
+
+
+class TestTensorBoard(TrackerContract):
+    plugin = "tensorboard"
 
 
 for _metric in e1bind_metrics():

@@ -12,6 +12,9 @@ ALIASES = {
     "view-generators": "view_generator",
     "losses": "loss",
     "metrics": "metric",
+    "heads": "head",
+    "baselines": "baseline",
+    "trackers": "tracker",
 }
 """The tables of a spec, and plurals."""
 

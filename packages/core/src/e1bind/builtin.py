@@ -10,6 +10,7 @@ from e1bind.plugins import (
     HeadPlugin,
     MetricPlugin,
     ReaderPlugin,
+    TrackerPlugin,
     ViewGeneratorPlugin,
     hookimpl,
 )
@@ -88,5 +89,23 @@ def e1bind_baselines() -> Sequence[BaselinePlugin]:
             options="e1bind.baselines.options:FrozenProbeOptions",
             summary="Logistic regression on the embeddings of the unadapted backbone.",
             needs={"embeddings"},
+        ),
+    ]
+
+
+@hookimpl
+def e1bind_trackers() -> Sequence[TrackerPlugin]:
+    return [
+        TrackerPlugin(
+            name="jsonl",
+            target="e1bind.trackers.jsonl:JsonLines",
+            options="e1bind.trackers.options:JsonLinesOptions",
+            summary="Every step, epoch and event of a run as lines of JSON.",
+        ),
+        TrackerPlugin(
+            name="tensorboard",
+            target="e1bind.trackers.tensorboard:TensorBoard",
+            options="e1bind.trackers.options:TensorBoardOptions",
+            summary="Curves and figures for TensorBoard (needs e1bind-core[tensorboard]).",
         ),
     ]

@@ -11,7 +11,7 @@ from e1bind.engine import crossval
 from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import disk_advice
-from e1bind.engine.pipeline import build_losses, build_pipeline
+from e1bind.engine.pipeline import build_losses, build_pipeline, try_trackers
 from e1bind.files.text import file_part
 from e1bind.files.writing import told
 from e1bind.inference.compare import Comparison
@@ -47,6 +47,7 @@ def try_building(spec: RunSpec) -> str:
     """
     pipeline = build_pipeline(spec)
     build_losses(spec)
+    try_trackers(spec)
     return pipeline.backbone.description
 
 

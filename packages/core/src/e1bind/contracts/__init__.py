@@ -16,6 +16,7 @@ from e1bind.contracts.heads import Head, HeadInputs, HeadModule, HeadStart
 from e1bind.contracts.losses import Loss, LossInputs, LossOutput, MaskedTokens, ResidueViews
 from e1bind.contracts.metrics import Metric, MetricInputs, MetricOutput
 from e1bind.contracts.residues import STANDARD_RESIDUES, UNKNOWN, Reader, ResidueRecord
+from e1bind.contracts.trackers import RunStatus, TrackedRun, Tracker
 from e1bind.contracts.views import MASK, ContextSource, DrawKey, View, ViewGenerator
 
 __all__ = [
@@ -41,7 +42,10 @@ __all__ = [
     "Reader",
     "ResidueRecord",
     "ResidueViews",
+    "RunStatus",
     "TokenBatch",
+    "TrackedRun",
+    "Tracker",
     "View",
     "ViewEncoder",
     "ViewGenerator",

@@ -38,7 +38,11 @@ class Averages:
 
     def means(self, world: World) -> dict[str, float]:
         """The means over all ranks, on every rank, in the order names were first seen."""
-        return {name: total / weight for name, (total, weight) in self.sums(world).items()}
+        return _means(self.sums(world))
+
+    def own_means(self) -> dict[str, float]:
+        """The means of this rank alone."""
+        return _means(self._sums)
 
     def sums(self, world: World) -> Sums:
         """The sums over all ranks, on every rank."""
@@ -48,3 +52,7 @@ class Averages:
                 old = totals.get(name, (0.0, 0.0))
                 totals[name] = (old[0] + total, old[1] + weight)
         return totals
+
+
+def _means(sums: Sums) -> dict[str, float]:
+    return {name: total / weight for name, (total, weight) in sums.items()}

@@ -91,6 +91,10 @@ def _baseline(baseline: Any) -> Fault:
     return _methods(baseline, ["fit", "score"])
 
 
+def _tracker(tracker: Any) -> Fault:
+    return _methods(tracker, ["begin", "fold", "step", "epoch", "figure", "summary", "end"])
+
+
 _BUILT: dict[str, Callable[[Any], Fault]] = {
     "reader": _reader,
     "head": _head,
@@ -99,6 +103,7 @@ _BUILT: dict[str, Callable[[Any], Fault]] = {
     "metric": _metric,
     "view_generator": _views,
     "backbone": _backbone,
+    "tracker": _tracker,
 }
 
 

@@ -22,6 +22,7 @@ from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
 from e1bind.engine.stopping import StopRequest
+from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
 from e1bind.errors import RunError
 from e1bind.log import log
@@ -84,7 +85,10 @@ def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
     with _prepared(spec) as (pipeline, records, plan, here):
         going_on = check_unchanged(run, spec, data_facts(pipeline, records, plan, here.size), force=False)
         with locked(run.path), logging_to(run.log), disk_advice(run.path, f"e1bind collect {quote(str(run.path))}"):
-            return conclude(pipeline, plan, records, going_on, draw)
+            with tracked(spec, run, None, Listener(), resumed=True) as listener:
+                finished = conclude(pipeline, plan, records, going_on, draw)
+                listener.concluded(run, finished.summary)
+            return finished
 
 
 @contextmanager
@@ -115,7 +119,7 @@ class _CrossValidation:
     ) -> None:
         self.pipeline, self.records, self.plan = pipeline, records, plan
         self.world, self.draw = here, draw
-        self.listener = Spoken(listener) if here.is_main else Listener()
+        self.listener = listener
 
     def check(self, run: RunDir, force: bool) -> None:
         """Hold the run against what it was begun with. Raises `RunError`."""
@@ -144,11 +148,23 @@ class _CrossValidation:
             logging_to(log_file if main else None),
             disk_advice(run.path, self._resume_command(only)),
             peer_advice(self.world, self._resume_command(only)),
+            self._listening(only),
         ):
             self._train(range(1, self.plan.folds + 1) if only is None else [only], self._resume_command(only))
             finished = self._concluded() if main and only is None else None
             self.world.barrier()
             return finished
+
+    @contextmanager
+    def _listening(self, only: int | None) -> Iterator[None]:
+        """Trackers and the log beside the listener; on the main process alone anybody listens."""
+        if not self.world.is_main:
+            self.listener = Listener()
+            yield
+            return
+        resumed = any(fold.states.exists() or fold.done.exists() for fold in self.run_dir.folds())
+        with tracked(self.pipeline.spec, self.run_dir, only, Spoken(self.listener), resumed) as self.listener:
+            yield
 
     def _train(self, folds: Sequence[int], resume: str) -> None:
         self._introduce()
@@ -213,4 +229,6 @@ class _CrossValidation:
         if summary := whole_before(self.run_dir, self.plan.folds):
             log.info("the run is finished already")
             return Finished(self.run_dir, summary)
-        return conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw)
+        finished = conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw)
+        self.listener.concluded(self.run_dir, finished.summary)
+        return finished

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ from e1bind.engine.distributed import World
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import OPTIMIZER_MEMORY, check_finite, check_gradients, memory_advice, memory_told
 from e1bind.engine.loader import Micro, TrainingBatches, batches
-from e1bind.engine.model import ContrastiveModel
+from e1bind.engine.model import ContrastiveModel, StepOutput
 from e1bind.engine.optimization import learning_rate, set_learning_rate
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.seeds import derive, seed_torch
@@ -93,6 +94,7 @@ class EpochTrainer:
         self.section = pipeline.spec.training
         self.trainable = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.averages: dict[str, Averages] = {}
+        self.step_figures: dict[str, float] = {}
 
     def run(
         self,
@@ -118,14 +120,17 @@ class EpochTrainer:
         for slots, start in zip(steps, range(taken, len(micros), per_step), strict=True):
             group = [next(loaded) for _ in slots]
             total, stopping = self._labelled(slots, group)
+            figures = _StepFigures()
             for place, (slot, batch) in enumerate(zip(slots, group, strict=True)):
                 weight = batch.labelled / total if slot.counts else 0.0
                 # What a micro-batch is, not who computes it, seeds its dropout.
                 index = start + place * self.world.size + self.world.rank
                 seed_torch(self.pipeline.spec.run.seed, "dropout", fold, epoch, index)
-                loss = self._backward(batch, weight, last=place == len(slots) - 1)
-                meter.count(slot.counts, batch.labelled, loss, start // per_step + 1)
-            self._step(epoch - 1 + min(1.0, (start + per_step) / whole), group)
+                output = self._backward(batch, weight, last=place == len(slots) - 1)
+                figures.count(batch.ion, output, batch.labelled if weight else 0)
+                meter.count(slot.counts, batch.labelled, float(output.total.detach()), start // per_step + 1)
+            rate = self._step(epoch - 1 + min(1.0, (start + per_step) / whole), group)
+            self.step_figures = {**figures.means(), "learning_rate": rate, "residues/s": meter.rate}
             # Alone there is nobody to agree with, so a signal during the step is seen at its end.
             stopping = stopping or (self.world.size == 1 and self.stop.signal is not None)
             after_step(min(start + per_step, len(micros)), stopping)
@@ -146,8 +151,8 @@ class EpochTrainer:
         labelled, stops = self.world.sum(torch.tensor([mine, asked], device=self.world.device)).tolist()
         return max(labelled, 1), stops > 0
 
-    def _backward(self, batch: ProteinBatch, weight: float, last: bool) -> float:
-        """Gradients of one micro-batch; its loss."""
+    def _backward(self, batch: ProteinBatch, weight: float, last: bool) -> StepOutput:
+        """Gradients of one micro-batch."""
         # DDP averages gradients over ranks at the last backward of a step; the weights want their sum.
         sync = isinstance(self.wrapped, DistributedDataParallel) and not last
         with memory_advice(batch), self.wrapped.no_sync() if sync else contextlib.nullcontext():  # type: ignore[operator]
@@ -155,16 +160,34 @@ class EpochTrainer:
             check_finite(output, batch)
             (output.total * (weight * self.world.size)).backward()
         self.averages[batch.ion].add_step(output, batch.labelled if weight else 0)
-        return float(output.total.detach())
+        return output
 
-    def _step(self, epochs_done: float, group: Sequence[ProteinBatch]) -> None:
+    def _step(self, epochs_done: float, group: Sequence[ProteinBatch]) -> float:
+        """An optimizer step; the learning rate it was taken with."""
         check_gradients(self.trainable, group)
-        set_learning_rate(self.optimizer, learning_rate(self.section, epochs_done))
+        rate = learning_rate(self.section, epochs_done)
+        set_learning_rate(self.optimizer, rate)
         if self.section.grad_clip:
             torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.section.grad_clip)
         with memory_told("taking an optimizer step", OPTIMIZER_MEMORY):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        return rate
+
+
+class _StepFigures:
+    """Means over this process's micro-batches of one step, as "loss" and "ion/name"."""
+
+    def __init__(self) -> None:
+        self.whole, self.ions = Averages(), defaultdict[str, Averages](Averages)
+
+    def count(self, ion: str, output: StepOutput, residues: int) -> None:
+        self.whole.add("loss", float(output.total.detach()), residues)
+        self.ions[ion].add_step(output, residues)
+
+    def means(self) -> dict[str, float]:
+        by_ion = {f"{ion}/{k}": v for ion, averages in self.ions.items() for k, v in averages.own_means().items()}
+        return self.whole.own_means() | by_ion
 
 
 class _Meter:
@@ -172,11 +195,11 @@ class _Meter:
 
     def __init__(self, listener: Listener, ranks: int, done: int, total: int) -> None:
         self.listener, self.ranks, self.done, self.total = listener, ranks, done, total
-        self.residues = 0
+        self.residues, self.rate = 0, 0.0
         self.started = time.perf_counter()
 
     def count(self, counts: bool, residues: int, loss: float, step: int) -> None:
         self.done = min(self.done + self.ranks * counts, self.total)
         self.residues += residues * counts
-        rate = self.residues * self.ranks / (time.perf_counter() - self.started)
-        self.listener.advance(self.done, {"step": step, "loss": loss, "residues/s": rate})
+        self.rate = self.residues * self.ranks / (time.perf_counter() - self.started)
+        self.listener.advance(self.done, {"step": step, "loss": loss, "residues/s": self.rate})

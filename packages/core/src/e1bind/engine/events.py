@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from e1bind.log import PROGRESS, log
+from e1bind.runs.layout import RunDir
+from e1bind.runs.schemas import Summary
 
 EVERY_SECONDS = 30.0
 """How often a long stage says where it is."""
@@ -27,15 +29,56 @@ class Listener:
     def stage_done(self) -> None:
         """The stage is over."""
 
-    def epoch_done(self, fold: int, epoch: int, rows: list[dict[str, Any]]) -> None:
-        """An epoch was validated; `rows` are their figures."""
+    def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
+        """A fold begins, or goes on after so many optimizer steps and whole epochs."""
+
+    def step_done(self, fold: int, step: int, figures: Mapping[str, float]) -> None:
+        """An optimizer step was taken, counted from 1 over the epochs of the fold; figures of this process."""
+
+    def epoch_done(self, fold: int, epoch: int, step: int, rows: list[dict[str, Any]]) -> None:
+        """An epoch was validated, after so many steps; `rows` are its figures."""
+
+    def concluded(self, run: RunDir, summary: Summary) -> None:
+        """The run was put together: its figures are drawn, and its summary is written."""
 
 
-class Spoken(Listener):
-    """Passes events on, and says every half minute in the log where a long stage is: a file has no bar."""
+class Passing(Listener):
+    """Passes every event on to another listener; what is derived from it does more with some of them."""
+
+    def __init__(self, inner: Listener) -> None:
+        self.inner = inner
+
+    def stage(self, title: str, total: int) -> None:
+        self.inner.stage(title, total)
+
+    def advance(self, done: int, figures: Mapping[str, float]) -> None:
+        self.inner.advance(done, figures)
+
+    def validate(self, done: int, total: int) -> None:
+        self.inner.validate(done, total)
+
+    def stage_done(self) -> None:
+        self.inner.stage_done()
+
+    def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
+        self.inner.fold_begins(fold, steps, epochs)
+
+    def step_done(self, fold: int, step: int, figures: Mapping[str, float]) -> None:
+        self.inner.step_done(fold, step, figures)
+
+    def epoch_done(self, fold: int, epoch: int, step: int, rows: list[dict[str, Any]]) -> None:
+        self.inner.epoch_done(fold, epoch, step, rows)
+
+    def concluded(self, run: RunDir, summary: Summary) -> None:
+        self.inner.concluded(run, summary)
+
+
+class Spoken(Passing):
+    """Says every half minute in the log where a long stage is: a file has no bar."""
 
     def __init__(self, inner: Listener, clock: Callable[[], float] = time.monotonic) -> None:
-        self.inner, self.clock = inner, clock
+        super().__init__(inner)
+        self.clock = clock
         self.title, self.total = "", 0
         self.began = self.spoke = clock()
         self.first = 0
@@ -44,10 +87,10 @@ class Spoken(Listener):
         self.title, self.total = title, total
         self.began = self.spoke = self.clock()
         self.first = -1
-        self.inner.stage(title, total)
+        super().stage(title, total)
 
     def advance(self, done: int, figures: Mapping[str, float]) -> None:
-        self.inner.advance(done, figures)
+        super().advance(done, figures)
         # What a resumed epoch had done before says nothing of the rate.
         self.first = done - 1 if self.first < 0 else self.first
         if self._due():
@@ -58,18 +101,12 @@ class Spoken(Listener):
             )
 
     def validate(self, done: int, total: int) -> None:
-        self.inner.validate(done, total)
+        super().validate(done, total)
         if done == 1:
             self.began = self.clock()
         if self._due():
             left = self._left(done, total - done)
             log.info("%s, validation: batch %d of %d  %s left", self.title, done, total, left, extra=PROGRESS)
-
-    def stage_done(self) -> None:
-        self.inner.stage_done()
-
-    def epoch_done(self, fold: int, epoch: int, rows: list[dict[str, Any]]) -> None:
-        self.inner.epoch_done(fold, epoch, rows)
 
     def _due(self) -> bool:
         if self.clock() - self.spoke < EVERY_SECONDS:

@@ -59,7 +59,7 @@ class FoldTrainer:
         self.result = FoldResult(self.fold, best_epoch=0, best_value=math.nan, epochs=0, scores={}, rows=[])
         self.prototypes: dict[str, Prototype] = {}
         self.best: dict[str, Tensor] = {}
-        self.step, self.micros = 0, 0
+        self.step, self.micros, self.taken = 0, 0, 0
         self.sums: dict[str, Sums] = {}
 
     def run(self, begun: Callable[[], None] = lambda: None) -> FoldResult:
@@ -80,6 +80,8 @@ class FoldTrainer:
             self.listener,
             self.stop,
         )
+        self.taken = self._steps_before(self.result.epochs + 1) + self.step
+        self.listener.fold_begins(self.fold, self.taken, self.result.epochs)
         while self._goes_on():
             self._epoch(self.result.epochs + 1)
         if not self.result.best_epoch:
@@ -212,6 +214,12 @@ class FoldTrainer:
             write_rows(self.folder.metrics, self.result.rows)
         self.stop.raise_if(self.stop.agreed(self.world), f"after epoch {epoch} of fold {self.fold}")
 
+    def _steps_before(self, epoch: int) -> int:
+        """Optimizer steps of the epochs before one: an epoch is planned by its number alone."""
+        per_step = self.section.accum_steps * self.world.size
+        plans = (plan_epoch(self.pipeline, self.train, self.fold, earlier) for earlier in range(1, epoch))
+        return sum(-(-len(plan) // per_step) for plan in plans)
+
     def _with_bundle(self, error: NonFinite) -> str:
         """The message of `error`, with the place its batches were saved to."""
         position = {
@@ -226,7 +234,8 @@ class FoldTrainer:
 
     def _after_step(self, micros: int, stopping: bool) -> None:
         """Save every `save_every_steps` steps, and before a stop."""
-        self.step, self.micros = self.step + 1, micros
+        self.step, self.micros, self.taken = self.step + 1, micros, self.taken + 1
+        self.listener.step_done(self.fold, self.taken, self.trainer.step_figures)
         every = self.section.save_every_steps
         if stopping or (every and self.step % every == 0):
             self.sums = self.trainer.sums()
@@ -290,4 +299,4 @@ class FoldTrainer:
                 self._save_best()
         for line in epoch_lines(rows, self._monitor, better):
             log.info(line)
-        self.listener.epoch_done(self.fold, epoch, rows)
+        self.listener.epoch_done(self.fold, epoch, self.taken, rows)

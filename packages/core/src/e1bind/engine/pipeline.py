@@ -19,6 +19,7 @@ from e1bind.engine.guarded import (
     GuardedMetric,
     GuardedReader,
     GuardedViews,
+    built,
     guarded_loss,
 )
 from e1bind.engine.model import ContrastiveModel
@@ -88,6 +89,12 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
             else None
         ),
     )
+
+
+def try_trackers(spec: RunSpec) -> None:
+    """Build every tracker once. Raises `UserError` for one that cannot be built; a run would go on without it."""
+    for chosen in spec.trackers.values():
+        built(chosen)
 
 
 def build_losses(spec: RunSpec) -> dict[str, nn.Module]:

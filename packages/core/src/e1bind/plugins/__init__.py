@@ -10,6 +10,7 @@ from e1bind.plugins.descriptors import (
     LossPlugin,
     MetricPlugin,
     ReaderPlugin,
+    TrackerPlugin,
     ViewGeneratorPlugin,
 )
 from e1bind.plugins.discovery import PluginPolicy, discover
@@ -33,6 +34,7 @@ __all__ = [
     "PluginStatus",
     "ReaderPlugin",
     "Source",
+    "TrackerPlugin",
     "ViewGeneratorPlugin",
     "discover",
     "hookimpl",

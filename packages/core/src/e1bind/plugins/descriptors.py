@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from e1bind.files.text import control_character
 
-KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline")
+KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline", "tracker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +102,13 @@ class BaselinePlugin(ComponentPlugin):
     hook = "e1bind_baselines"
 
 
+class TrackerPlugin(ComponentPlugin):
+    """Watches a run: `e1bind.contracts.Tracker`."""
+
+    kind = "tracker"
+    hook = "e1bind_trackers"
+
+
 def _is_word(value: object) -> bool:
     return isinstance(value, str) and bool(value) and not control_character(value)
 
@@ -116,5 +123,6 @@ PLUGIN_TYPES: dict[str, type[ComponentPlugin]] = {
         LossPlugin,
         MetricPlugin,
         BaselinePlugin,
+        TrackerPlugin,
     )
 }

@@ -13,6 +13,7 @@ from e1bind.plugins.descriptors import (
     LossPlugin,
     MetricPlugin,
     ReaderPlugin,
+    TrackerPlugin,
     ViewGeneratorPlugin,
 )
 
@@ -60,4 +61,10 @@ def e1bind_metrics() -> Sequence[MetricPlugin]:
 @hookspec
 def e1bind_baselines() -> Sequence[BaselinePlugin]:
     """Baselines of this plugin."""
+    return ()
+
+
+@hookspec
+def e1bind_trackers() -> Sequence[TrackerPlugin]:
+    """Trackers of this plugin."""
     return ()

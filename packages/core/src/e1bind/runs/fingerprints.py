@@ -12,6 +12,8 @@ from torch import nn
 
 from e1bind.contracts import ResidueRecord
 
+TRACKERS = "trackers"
+"""Table of a spec that has no part in any result."""
 SAMPLES = 256
 """Values of each tensor that enter the hash, evenly spaced: a second for 600M parameters."""
 
@@ -52,4 +54,5 @@ def training_fingerprint(resolved: Mapping[str, Any]) -> str:
     for key in ("workers", "save_every_steps"):
         training.pop(key, None)
     msa.pop("cache_dir", None)
+    resolved = {name: table for name, table in resolved.items() if name != TRACKERS}
     return spec_fingerprint({**resolved, "run": {"seed": run.get("seed")}, "training": training, "msa": msa})

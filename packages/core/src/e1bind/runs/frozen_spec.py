@@ -14,7 +14,7 @@ from typing import Any
 from e1bind.errors import RunError, SpecError
 from e1bind.files.reading import digest, json_value, parsing, read_bytes
 from e1bind.runs.digests import advising, from_a_copy
-from e1bind.runs.fingerprints import spec_fingerprint
+from e1bind.runs.fingerprints import TRACKERS, spec_fingerprint
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun
 from e1bind.runs.seals import read_sealed
@@ -53,13 +53,15 @@ def frozen_table(run: RunDir) -> dict[str, Any]:
         raise RunError(f"{run.path} is no run directory: it has no {path.name}{was_one}") from None
 
 
-def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = False) -> RunSpec:
+def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = False, watched: bool = True) -> RunSpec:
     """The spec of a run, its components found. Raises `RunError`, or `SpecError` where it is not valid here.
 
     `checkpoint` (relative to the working folder, or a hub name) takes the place of the backbone's own. `trusted`:
-    the user agrees to the code the run brings along.
+    the user agrees to the code the run brings along. `watched`: its trackers are needed too, as in training.
     """
     table = completed(frozen_table(run))
+    if not watched:
+        table[TRACKERS] = {}
     if checkpoint is not None:
         for options in table.get("backbone", {}).values():
             if isinstance(options, dict):

@@ -197,6 +197,16 @@ class RunDir:
     def plots(self) -> Path:
         return self.path / "plots"
 
+    def tracker(self, label: str) -> Path:
+        """A tracker's own folder."""
+        return self.path / "trackers" / file_part(label)
+
+    def figures(self) -> Iterator[tuple[str, Path]]:
+        """Every figure that was drawn, of the folds and of the whole run, by name."""
+        for within, plots in [*((fold.path.name, fold.plots) for fold in self.folds()), ("run", self.plots)]:
+            for file in sorted(plots.glob("*.png")):
+                yield f"{within}/{file.stem}", file
+
     def fold(self, number: int) -> FoldDir:
         """The files of one fold, counted from 1."""
         return FoldDir(self.path / f"fold_{number}", number)

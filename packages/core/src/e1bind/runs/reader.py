@@ -201,7 +201,7 @@ def open_run(path: Path, checkpoint: str | None = None, trusted: bool = False) -
     the run brings along may be executed.
     """
     stored = read_run(path)
-    spec = frozen_spec(stored.files, checkpoint, trusted)
+    spec = frozen_spec(stored.files, checkpoint, trusted, watched=False)
     if sorted(spec.training.ions) != sorted(stored.summary.ions):
         raise RunError(f"{stored.files.summary} is of other ions than {stored.files.resolved_spec}")
     for number in range(1, spec.cv.folds + 1):

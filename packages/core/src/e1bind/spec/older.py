@@ -22,7 +22,7 @@ LATER_COMPONENTS = ("head.prototype",)
 
 def completed(table: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec with what was left out because it did not exist when it was written."""
-    filled = {**table, "head": table.get("head", _HEAD)}
+    filled = {**table, "head": table.get("head", _HEAD), "trackers": table.get("trackers", {})}
     for name, keys in _LATER.items():
         own = filled.get(name, {})
         filled[name] = {**keys, **own} if isinstance(own, Mapping) else own

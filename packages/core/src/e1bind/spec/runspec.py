@@ -72,6 +72,7 @@ class RunSpec:
     losses: Mapping[str, Chosen]
     metric_components: Mapping[str, Chosen]
     baseline_components: Mapping[str, Chosen]
+    trackers: Mapping[str, Chosen]
     index: PluginIndex
     raw: RawSpec
 
@@ -103,7 +104,8 @@ class RunSpec:
         found = {f"{table}.{c.label}": c for table, c in self._single().items()}
         found |= {f"losses.{label}": c for label, c in self.losses.items()}
         found |= {f"metrics.{label}": c for label, c in self.metric_components.items()}
-        return found | {f"baselines.{label}": c for label, c in self.baseline_components.items()}
+        found |= {f"baselines.{label}": c for label, c in self.baseline_components.items()}
+        return found | {f"trackers.{label}": c for label, c in self.trackers.items()}
 
     def resolved(self) -> dict[str, Any]:
         """The full spec with every default and null; it validates again to the same run. Paths are absolute."""
@@ -115,6 +117,7 @@ class RunSpec:
         table["losses"] = {label: _component_table(c) | {"weight": c.weight} for label, c in self.losses.items()}
         table["metrics"] |= {label: _component_table(c) for label, c in self.metric_components.items()}
         table["baselines"] |= {label: _component_table(c) for label, c in self.baseline_components.items()}
+        table["trackers"] = {label: _component_table(c) for label, c in self.trackers.items()}
         return table
 
     def write_resolved(self, path: Path) -> None:

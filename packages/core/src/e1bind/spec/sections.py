@@ -312,6 +312,7 @@ COMPONENT_TABLES: dict[str, str] = {
     "losses": "loss",
     "metrics": "metric",
     "baselines": "baseline",
+    "trackers": "tracker",
 }
 """Table of the spec -> kind of the components it is keyed by."""
 

@@ -86,14 +86,15 @@ class _Validation:
         losses = self._keyed("losses", self._table("losses"))
         metrics = self._metrics(sections["metrics"])
         baselines = self._baselines(sections["baselines"])
+        trackers = self._keyed("trackers", self._table("trackers"))
         if not losses and not self._has_problem("losses"):
             self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
-        components = {"losses": losses, "metrics": metrics, "baselines": baselines}
+        components = {"losses": losses, "metrics": metrics, "baselines": baselines, "trackers": trackers}
         self.problems += cross_check(self._parts(sections, single, components))
         if self.problems:
             raise SpecError(self.raw.source, self.problems)
         # Without problems every part is there, which a type checker cannot know.
-        parts: dict[str, Any] = {**sections, **single, "losses": losses}
+        parts: dict[str, Any] = {**sections, **single, "losses": losses, "trackers": trackers}
         parts |= {"metric_components": metrics, "baseline_components": baselines}
         return RunSpec(**parts, index=self.index, raw=self.raw)
 

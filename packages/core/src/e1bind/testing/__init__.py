@@ -10,6 +10,7 @@ from e1bind.testing.contract import (
     LossContract,
     MetricContract,
     ReaderContract,
+    TrackerContract,
     ViewGeneratorContract,
 )
 from e1bind.testing.plugin import check_plugin
@@ -26,6 +27,7 @@ __all__ = [
     "MetricContract",
     "Outcome",
     "ReaderContract",
+    "TrackerContract",
     "ViewGeneratorContract",
     "check_plugin",
     "tiny_chains",

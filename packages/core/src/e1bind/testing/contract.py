@@ -115,3 +115,9 @@ class BaselineContract(Contract):
     """`e1bind.contracts.Baseline`: plain values from training chains, probabilities by them."""
 
     kind = "baseline"
+
+
+class TrackerContract(Contract):
+    """`e1bind.contracts.Tracker`: told of a run, and never in its way."""
+
+    kind = "tracker"

@@ -1,0 +1,1 @@
+"""The built-in trackers: what watches a run."""
