@@ -53,7 +53,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     """A folder with a spec that names a local plugin, and a trained run; the plugin's mark is taken away."""
     folder = tmp_path_factory.mktemp("security")
     text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 1")
-    text = text.replace("[cv]", '[msa]\ncache_dir = "cache"\n[cv]')
+    text = text.replace("[cv]", '[msa]\ncache_dir = "cache"\n[calibration.platt]\n[trackers.jsonl]\n[cv]')
     (folder / "spec.toml").write_text(text)
     assert e1bind(["train", str(folder / "spec.toml"), "--run-id", "run"]) == 0
     (folder / "plugin_of_a_spec.py").write_text(PLUGIN)
@@ -142,8 +142,8 @@ def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, comma
     strange = [file for file in files if not any(fnmatch(file, pattern) for pattern in allowed)]
     assert not strange, strange
     unused = [p for p in allowed[:-1] if not any(fnmatch(file, p) for file in files)]
-    # Alignments, calibration, and the other of two formats are not part of this run.
-    assert all(re.search(r"cache|calibration|\.cif|out/\*|metrics\.jsonl", p) for p in unused), unused
+    # Alignments, and the other of two formats are not part of this run.
+    assert all(re.search(r"cache|\.cif|out/\*|metrics\.jsonl", p) for p in unused), unused
     assert (base / "executed").exists() == bool(re.search("spec's `plugins.local`|the file or", TABLE[command][0]))
 
 

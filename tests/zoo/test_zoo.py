@@ -16,8 +16,8 @@ from e1bind.testing.plugin import plugin_components
 from e1bind.testing.subject import Subject
 
 FOLDER = Path(__file__).parent
-FILES = ("losses", "views", "backbones", "metrics", "readers", "heads", "baselines", "trackers")
-KINDS = {"loss", "view_generator", "backbone", "metric", "reader", "head", "baseline", "tracker"}
+FILES = ("losses", "views", "backbones", "metrics", "readers", "heads", "baselines", "trackers", "calibrations")
+KINDS = {"loss", "view_generator", "backbone", "metric", "reader", "head", "baseline", "tracker", "calibration"}
 # The checks' own processes import the files and what they share from here.
 sys.path.insert(0, str(FOLDER))
 

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import yaml
 
 from e1bind.engine.fit_calibration import cross_fitted_rows, fit_maps
 from e1bind.errors import RunError
-from e1bind.metrics.probability_maps import fit_calibration
+from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import reliability_bins
+from e1bind.plugins import discover
 from e1bind.report.gallery import ion_pictures
-from e1bind.runs.decision_files import method_of, read_calibration, write_calibration
+from e1bind.runs.decision_files import read_calibration, write_calibration
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import read_oof, rows_of
+from e1bind.spec.validation import chosen_alone
+
+
+@cache
+def calibrator(method: str) -> Calibrator:
+    return Calibrator(chosen_alone("calibration", {method: {}}, discover()))
 
 
 def test_a_run_keeps_the_map_fitted_on_all_of_its_out_of_fold_predictions(trained):
     table = read_oof(trained / "oof_preds.npz")
-    for ion, stored in read_calibration(RunDir(trained)).items():
+    for ion, stored in read_calibration(RunDir(trained), calibrator("platt")).items():
         rows = rows_of(table, ion)
-        assert stored == fit_calibration(rows.probabilities, rows.labels, "platt")
-    maps = read_calibration(RunDir(trained))
-    assert {ion: method_of(fitted) for ion, fitted in maps.items()} == {"ZN": "platt", "CA": "platt"}
+        assert stored == calibrator("platt").fit(rows.probabilities, rows.labels)
+    maps = read_calibration(RunDir(trained), calibrator("platt"))
+    assert {ion: fitted.to_dict()["method"] for ion, fitted in maps.items()} == {"ZN": "platt", "CA": "platt"}
 
 
 def test_the_figures_after_are_of_maps_fitted_on_the_other_folds(trained):
@@ -31,10 +40,10 @@ def test_the_figures_after_are_of_maps_fitted_on_the_other_folds(trained):
     p, y, fold = (table[name][keep] for name in ("probability", "label", "fold"))
     after = np.empty(len(p))
     for number in (1, 2):
-        after[fold == number] = fit_calibration(p[fold != number], y[fold != number], "platt").apply(
-            p[fold == number]
+        after[fold == number] = (
+            calibrator("platt").fit(p[fold != number], y[fold != number]).apply(p[fold == number])
         )
-    assert cross_fitted_rows(table, "ZN", "platt") == pytest.approx(after)
+    assert cross_fitted_rows(table, "ZN", calibrator("platt")) == pytest.approx(after)
     stored = yaml.safe_load((trained / "calibration.yaml").read_text())["ZN"]
     assert stored["after"]["ece"] == pytest.approx(reliability_bins(after, y, 15).ece())
     assert stored["before"]["ece"] == pytest.approx(reliability_bins(p.astype(float), y, 15).ece())
@@ -44,14 +53,14 @@ def test_the_figures_after_are_of_maps_fitted_on_the_other_folds(trained):
 @pytest.mark.parametrize("method", ["platt", "isotonic"])
 def test_what_is_written_is_read_back(trained, tmp_path, method):
     table = read_oof(trained / "oof_preds.npz")
-    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], method))
-    (stored,) = read_calibration(RunDir(tmp_path)).values()
+    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], calibrator(method)))
+    (stored,) = read_calibration(RunDir(tmp_path), calibrator(method)).values()
     probabilities = np.linspace(0, 1, 50)
     rows = rows_of(table, "ZN")
-    wanted = fit_calibration(rows.probabilities, rows.labels, method).apply(probabilities)
+    wanted = calibrator(method).fit(rows.probabilities, rows.labels).apply(probabilities)
     assert stored.apply(probabilities) == pytest.approx(wanted, abs=0)
-    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], "none"))
-    assert read_calibration(RunDir(tmp_path)) == {}
+    write_calibration(RunDir(tmp_path), fit_maps(table, ["ZN"], None))
+    assert read_calibration(RunDir(tmp_path), calibrator(method)) == {}
 
 
 @pytest.mark.parametrize(
@@ -68,11 +77,12 @@ def test_what_is_written_is_read_back(trained, tmp_path, method):
 def test_a_damaged_file_is_an_error(tmp_path, text):
     (tmp_path / "calibration.yaml").write_text(text)
     with pytest.raises(RunError, match=r"calibration\.yaml is damaged"):
-        read_calibration(RunDir(tmp_path))
+        read_calibration(RunDir(tmp_path), calibrator("isotonic" if "isotonic" in text else "platt"))
 
 
 def test_the_reliability_figure_shows_it_for_all_folds_only(trained, tmp_path):
     table = read_oof(trained / "oof_preds.npz")
+    platt = calibrator("platt")
     draw = {
         (fold, method): next(
             picture.file.read_bytes()
@@ -80,7 +90,7 @@ def test_the_reliability_figure_shows_it_for_all_folds_only(trained, tmp_path):
             if picture.file.name.startswith("reliability")
         )
         for fold in (None, 1)
-        for method in (None, "platt")
+        for method in (None, platt)
     }
-    assert draw[None, None] != draw[None, "platt"]
-    assert draw[1, None] == draw[1, "platt"]
+    assert draw[None, None] != draw[None, platt]
+    assert draw[1, None] == draw[1, platt]

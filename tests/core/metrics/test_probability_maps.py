@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -10,15 +11,23 @@ import yaml
 from sklearn.isotonic import IsotonicRegression
 
 from e1bind.errors import DataError
-from e1bind.metrics.probability_maps import (
-    PlattCalibration,
-    calibration_from_dict,
-    cross_fitted,
-    fit_calibration,
-)
+from e1bind.metrics.calibrations import Platt
+from e1bind.metrics.options import NoOptions
+from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import reliability_bins
+from e1bind.plugins import discover
+from e1bind.spec.validation import chosen_alone
 
 METHODS = ("platt", "isotonic")
+
+
+@cache
+def calibrator(method: str) -> Calibrator:
+    return Calibrator(chosen_alone("calibration", {method: {}}, discover()))
+
+
+def fit_calibration(probabilities, labels, method):
+    return calibrator(method).fit(probabilities, labels)
 
 
 def overconfident(size: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
@@ -41,8 +50,8 @@ def test_fitting_brings_the_calibration_error_down(method):
 def test_platt_finds_the_slope_and_intercept_that_were_used():
     probabilities, labels = overconfident(200_000)
     fitted = fit_calibration(probabilities, labels, "platt")
-    assert fitted.slope == pytest.approx(1 / 3, rel=0.03)
-    assert fitted.intercept == pytest.approx(-1 / 3, abs=0.03)
+    assert fitted.fitted["slope"] == pytest.approx(1 / 3, rel=0.03)
+    assert fitted.fitted["intercept"] == pytest.approx(-1 / 3, abs=0.03)
 
 
 def test_platt_minimises_the_cross_entropy_with_softened_targets():
@@ -84,7 +93,7 @@ def test_it_survives_json_and_yaml_bit_for_bit(method, size):
     fitted = fit_calibration(probabilities, labels, method)
     grid = np.linspace(0, 1, 101)
     for text_of, read in ((json.dumps, json.loads), (yaml.safe_dump, yaml.safe_load)):
-        back = calibration_from_dict(read(text_of(fitted.to_dict())))
+        back = calibrator(method).read(read(text_of(fitted.to_dict())))
         assert back == fitted
         np.testing.assert_array_equal(back.apply(grid), fitted.apply(grid))
 
@@ -105,14 +114,14 @@ def test_separable_classes_and_saturated_probabilities_stay_finite():
 
 
 def test_extreme_scores_do_not_overflow():
-    assert PlattCalibration(1000.0, 0.0).apply([0.0, 1.0]).tolist() == [0.0, 1.0]
+    assert Platt(NoOptions()).apply({"slope": 1000.0, "intercept": 0.0}, np.array([0.0, 1.0])).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_cross_fitting_uses_the_other_folds_only(method):
     probabilities, labels = overconfident(600)
     fold = np.arange(600) % 3 + 1
-    calibrated = cross_fitted(probabilities, labels, fold, method)
+    calibrated = calibrator(method).cross_fitted(probabilities, labels, fold)
     for held_out in (1, 2, 3):
         inside = fold == held_out
         fitted = fit_calibration(probabilities[~inside], labels[~inside], method)
@@ -147,4 +156,4 @@ def test_what_cannot_be_fitted_is_an_error_with_the_reason(method):
 )
 def test_a_damaged_file_is_refused(values):
     with pytest.raises(DataError, match="fit the calibration again"):
-        calibration_from_dict(values)
+        calibrator("isotonic" if values.get("method") == "isotonic" else "platt").read(values)

@@ -203,3 +203,42 @@ def test_a_spec_that_is_not_there_or_not_toml(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text("schema_version = \n")
     with pytest.raises(UserError, match=r"is not valid TOML.*line 1"):
         load_spec(tmp_path / "spec.toml")
+
+
+def calibration_of(spec: RunSpec) -> tuple[str, str | None]:
+    return spec.metrics.calibration, spec.calibration and spec.calibration.component.full_name
+
+
+def test_a_calibration_is_named_or_has_a_table_and_none_is_none(load: Load) -> None:
+    platt = ("platt", "e1bind-core/platt")
+    assert calibration_of(load()) == ("none", None)
+    assert calibration_of(load(BASE + '[metrics]\ncalibration = "platt"\n')) == platt
+    assert calibration_of(load(BASE + "[calibration.platt]\n")) == platt
+    assert calibration_of(load(BASE + '[calibration.mine]\nuse = "isotonic"\n')) == ("mine", "e1bind-core/isotonic")
+    both = BASE + '[metrics]\ncalibration = "platt"\n[calibration.platt]\n'
+    assert calibration_of(load(both)) == platt
+    assert calibration_of(load(both, "metrics.calibration=none")) == ("none", None)
+
+
+def test_a_calibration_that_cannot_be_meant_is_a_problem(load: Load) -> None:
+    assert "no calibration" in problems(load, BASE + '[metrics]\ncalibration = "plat"\n')["metrics.calibration"]
+    two = BASE + "[calibration.platt]\n[calibration.isotonic]\n"
+    assert problems(load, two) == {"calibration": "holds 2 tables; at most one is allowed"}
+    apart = BASE + '[metrics]\ncalibration = "platt"\n[calibration.isotonic]\n'
+    assert "the table there is [calibration.isotonic]" in problems(load, apart)["metrics.calibration"]
+    assert "slope" in str(problems(load, BASE + "[calibration.platt]\nslope = 1\n"))
+
+
+@pytest.mark.parametrize("tables", ["[calibration.platt]\n", '[metrics]\ncalibration = "isotonic"\n', ""])
+def test_a_calibration_resolves_to_itself(load: Load, tables: str, tmp_path: Path) -> None:
+    spec = load(BASE + tables)
+    resolved = spec.resolved()
+    (tmp_path / "spec.resolved.json").write_text(json.dumps(resolved))
+    assert frozen_spec(RunDir(tmp_path)).resolved() == resolved
+
+
+def test_runs_from_before_calibrations_were_components_keep_theirs(load: Load, tmp_path: Path) -> None:
+    resolved = load(BASE + '[metrics]\ncalibration = "platt"\n').resolved()
+    older = {name: table for name, table in resolved.items() if name not in ("calibration", "trackers")}
+    (tmp_path / "spec.resolved.json").write_text(json.dumps(older))
+    assert frozen_spec(RunDir(tmp_path)).resolved() == resolved

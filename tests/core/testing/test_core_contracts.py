@@ -5,6 +5,7 @@ from __future__ import annotations
 from e1bind.builtin import e1bind_metrics
 from e1bind.testing import (
     BaselineContract,
+    CalibrationContract,
     HeadContract,
     MetricContract,
     ReaderContract,
@@ -51,6 +52,14 @@ class TestWindow(BaselineContract):
 
 class TestFrozenProbe(BaselineContract):
     plugin = "frozen-probe"
+
+
+class TestPlatt(CalibrationContract):
+    plugin = "platt"
+
+
+class TestIsotonic(CalibrationContract):
+    plugin = "isotonic"
 
 
 class TestJsonLines(TrackerContract):

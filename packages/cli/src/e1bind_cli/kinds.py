@@ -14,6 +14,7 @@ ALIASES = {
     "metrics": "metric",
     "heads": "head",
     "baselines": "baseline",
+    "calibrations": "calibration",
     "trackers": "tracker",
 }
 """The tables of a spec, and plurals."""

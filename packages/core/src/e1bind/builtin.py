@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from e1bind.metrics.catalog import metric_plugins
 from e1bind.plugins import (
     BaselinePlugin,
+    CalibrationPlugin,
     HeadPlugin,
     MetricPlugin,
     ReaderPlugin,
@@ -89,6 +90,24 @@ def e1bind_baselines() -> Sequence[BaselinePlugin]:
             options="e1bind.baselines.options:FrozenProbeOptions",
             summary="Logistic regression on the embeddings of the unadapted backbone.",
             needs={"embeddings"},
+        ),
+    ]
+
+
+@hookimpl
+def e1bind_calibrations() -> Sequence[CalibrationPlugin]:
+    return [
+        CalibrationPlugin(
+            name="platt",
+            target="e1bind.metrics.calibrations:Platt",
+            options="e1bind.metrics.options:NoOptions",
+            summary="A sigmoid of the logit, with Platt's softened targets; two numbers.",
+        ),
+        CalibrationPlugin(
+            name="isotonic",
+            target="e1bind.metrics.calibrations:Isotonic",
+            options="e1bind.metrics.options:NoOptions",
+            summary="The best map that never falls; wants many binding residues.",
         ),
     ]
 

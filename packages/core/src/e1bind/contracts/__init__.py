@@ -12,6 +12,7 @@ Shape legend, for this module and every one that works on these values:
 
 from e1bind.contracts.backbone import Backbone, TokenBatch, ViewEncoder
 from e1bind.contracts.baselines import Baseline, BaselineChain
+from e1bind.contracts.calibrations import Calibration
 from e1bind.contracts.heads import Head, HeadInputs, HeadModule, HeadStart
 from e1bind.contracts.losses import Loss, LossInputs, LossOutput, MaskedTokens, ResidueViews
 from e1bind.contracts.metrics import Metric, MetricInputs, MetricOutput
@@ -26,6 +27,7 @@ __all__ = [
     "Backbone",
     "Baseline",
     "BaselineChain",
+    "Calibration",
     "ContextSource",
     "DrawKey",
     "Head",

@@ -56,7 +56,7 @@ def conclude(
     scores = {ion: {result.fold: result.scores[ion] for result in results} for ion in ions}
     table = oof_table(records, plan.fold_of, scores)
     thresholds = choose_thresholds(pipeline.spec, table)
-    maps = fit_maps(table, ions, pipeline.spec.metrics.calibration, [m.metric for m in pipeline.metrics.values()])
+    maps = fit_maps(table, ions, pipeline.calibrator, [m.metric for m in pipeline.metrics.values()])
     baselines = _baselines(run, pipeline, results)
     figures = build_summary(pipeline, plan, records, results, table, thresholds, baselines, run.run_id)
     going_on.commit()
@@ -64,7 +64,7 @@ def conclude(
     write_oof(run.oof, table)
     write_thresholds(run, thresholds)
     write_calibration(run, maps)
-    stored = StoredRun(run, read_begun(run), frozen_table(run), as_summary(figures, run))
+    stored = StoredRun(run, read_begun(run), frozen_table(run), as_summary(figures, run), pipeline.calibrator)
     # Only with the report in place is the run a finished one.
     draw(stored, results, table, thresholds)
     summary = write_summary(run, figures, plan.folds)

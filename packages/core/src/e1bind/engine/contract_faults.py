@@ -91,6 +91,10 @@ def _baseline(baseline: Any) -> Fault:
     return _methods(baseline, ["fit", "score"])
 
 
+def _calibration(calibration: Any) -> Fault:
+    return _methods(calibration, ["fit", "apply"])
+
+
 def _tracker(tracker: Any) -> Fault:
     return _methods(tracker, ["begin", "fold", "step", "epoch", "figure", "summary", "end"])
 
@@ -103,6 +107,7 @@ _BUILT: dict[str, Callable[[Any], Fault]] = {
     "metric": _metric,
     "view_generator": _views,
     "backbone": _backbone,
+    "calibration": _calibration,
     "tracker": _tracker,
 }
 

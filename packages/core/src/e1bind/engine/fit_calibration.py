@@ -13,39 +13,39 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import Metric, MetricInputs
 from e1bind.metrics.options import EceOptions, NoOptions
-from e1bind.metrics.probability_maps import CalibrationMethod, cross_fitted, fit_calibration
+from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import Brier, Ece
-from e1bind.runs.decision_files import FittedMap, known_method
+from e1bind.runs.decision_files import FittedMap
 from e1bind.runs.oof_table import Table, rows_of
 
 
 def fit_maps(
-    table: Table, ions: Sequence[str], method: str, metrics: Iterable[Metric] = ()
+    table: Table, ions: Sequence[str], calibrator: Calibrator | None, metrics: Iterable[Metric] = ()
 ) -> dict[str, FittedMap]:
-    """A map for each ion; none with method "none". Raises `DataError`.
+    """A map for each ion; none without a calibration. Raises `DataError`, or `ContractError`.
 
     The calibration error is measured with the bins of the run's own `metrics`, where it is one of them.
     """
-    if method == "none":
+    if calibrator is None:
         return {}
     ece = next((metric for metric in metrics if isinstance(metric, Ece)), Ece(EceOptions()))
-    return {ion: _fitted(table, ion, known_method(method), ece) for ion in ions}
+    return {ion: _fitted(table, ion, calibrator, ece) for ion in ions}
 
 
-def _fitted(table: Table, ion: str, method: CalibrationMethod, ece: Ece) -> FittedMap:
+def _fitted(table: Table, ion: str, calibrator: Calibrator, ece: Ece) -> FittedMap:
     rows = rows_of(table, ion)
-    after = cross_fitted_rows(table, ion, method)
+    after = cross_fitted_rows(table, ion, calibrator)
     return FittedMap(
-        map=fit_calibration(rows.probabilities, rows.labels, method),
+        map=calibrator.fit(rows.probabilities, rows.labels),
         before=_quality(rows, ece),
         after=_quality(MetricInputs(after, rows.labels, rows.protein), ece),
     )
 
 
-def cross_fitted_rows(table: Table, ion: str, method: CalibrationMethod) -> NDArray[np.float64]:
+def cross_fitted_rows(table: Table, ion: str, calibrator: Calibrator) -> NDArray[np.float64]:
     """Calibrated probabilities of the labelled rows of an ion, each from a map fitted on the other folds."""
     keep = (table["ion"] == ion) & (table["label"] >= 0)
-    return cross_fitted(table["probability"][keep], table["label"][keep], table["fold"][keep], method)
+    return calibrator.cross_fitted(table["probability"][keep], table["label"][keep], table["fold"][keep])
 
 
 def _quality(rows: MetricInputs, ece: Ece) -> dict[str, float]:

@@ -25,6 +25,7 @@ from e1bind.engine.guarded import (
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.seeds import derive, seed_torch
 from e1bind.errors import UserError
+from e1bind.metrics.probability_maps import Calibrator
 from e1bind.runs.fingerprints import fingerprint
 from e1bind.spec import RunSpec
 
@@ -41,6 +42,7 @@ class Pipeline:
     head: GuardedHead
     metrics: Mapping[str, GuardedMetric]
     baselines: Mapping[str, GuardedBaseline]
+    calibrator: Calibrator | None
     train_contexts: MsaContexts | None
     validation_contexts: MsaContexts | None
 
@@ -82,6 +84,7 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
         head=GuardedHead(spec.head),
         metrics={label: GuardedMetric(chosen) for label, chosen in spec.metric_components.items()},
         baselines={label: GuardedBaseline(chosen) for label, chosen in spec.baseline_components.items()},
+        calibrator=Calibrator(spec.calibration) if spec.calibration else None,
         train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
         validation_contexts=(
             MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from e1bind.files.text import control_character
 
-KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline", "tracker")
+KINDS = ("reader", "backbone", "view_generator", "head", "loss", "metric", "baseline", "calibration", "tracker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +102,13 @@ class BaselinePlugin(ComponentPlugin):
     hook = "e1bind_baselines"
 
 
+class CalibrationPlugin(ComponentPlugin):
+    """Makes probabilities match frequencies: `e1bind.contracts.Calibration`."""
+
+    kind = "calibration"
+    hook = "e1bind_calibrations"
+
+
 class TrackerPlugin(ComponentPlugin):
     """Watches a run: `e1bind.contracts.Tracker`."""
 
@@ -123,6 +130,7 @@ PLUGIN_TYPES: dict[str, type[ComponentPlugin]] = {
         LossPlugin,
         MetricPlugin,
         BaselinePlugin,
+        CalibrationPlugin,
         TrackerPlugin,
     )
 }

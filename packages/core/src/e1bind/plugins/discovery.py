@@ -89,6 +89,10 @@ def _load_installed(registration: Registration, policy: PluginPolicy) -> PluginS
     return _register(module, replace(source, file=file if isinstance(file, str) else None))
 
 
+_LOCAL: dict[str, str | None] = {}
+"""SHA-256 of the single-file plugins this process has loaded, by module name."""
+
+
 def _load_local(path: Path) -> PluginStatus:
     if not path.is_file():
         raise PluginError(f"plugins.local: there is no file {path}")
@@ -97,7 +101,12 @@ def _load_local(path: Path) -> PluginStatus:
     except OSError as error:
         raise PluginError(f"plugins.local: {path} cannot be read: {error.strerror}") from error
     known = sys.modules.get(path.stem)
-    if known is not None and Path(getattr(known, "__file__", None) or "").resolve() != path.resolve():
+    copied = _LOCAL.get(path.stem) == source.sha256  # as a run keeps it: the very code that is loaded already
+    if (
+        known is not None
+        and not copied
+        and Path(getattr(known, "__file__", None) or "").resolve() != path.resolve()
+    ):
         raise PluginError(f"plugins.local: {path} would hide the module {path.stem!r}; rename the file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
@@ -111,6 +120,7 @@ def _load_local(path: Path) -> PluginStatus:
         sys.modules.pop(path.stem, None)
         # The spec names this very file, so unlike an installed bystander its failure stops the run.
         raise PluginError(f"plugins.local: {path}: import failed: {error}") from error
+    _LOCAL[path.stem] = source.sha256
     # A plugin may put something else in its own place, as an import would return it.
     status = _register(sys.modules.get(path.stem, module), source)
     if status.status != "ok":

@@ -9,6 +9,7 @@ import pluggy
 from e1bind.plugins.descriptors import (
     BackbonePlugin,
     BaselinePlugin,
+    CalibrationPlugin,
     HeadPlugin,
     LossPlugin,
     MetricPlugin,
@@ -61,6 +62,12 @@ def e1bind_metrics() -> Sequence[MetricPlugin]:
 @hookspec
 def e1bind_baselines() -> Sequence[BaselinePlugin]:
     """Baselines of this plugin."""
+    return ()
+
+
+@hookspec
+def e1bind_calibrations() -> Sequence[CalibrationPlugin]:
+    """Calibrations of this plugin."""
     return ()
 
 

@@ -16,7 +16,7 @@ from e1bind.engine.fit_calibration import cross_fitted_rows
 from e1bind.files.text import file_part
 from e1bind.metrics.base import why_undefined
 from e1bind.metrics.curves import average_precision
-from e1bind.metrics.probability_maps import CalibrationMethod
+from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.ranking import rank_counts
 from e1bind.report.baselines_figure import methods, plot_baselines
 from e1bind.report.curves import plot_precision_recall, plot_roc
@@ -99,12 +99,12 @@ def ion_pictures(
     folder: Path,
     threshold: Mapping[str, Any] | None,
     fold: int | None = None,
-    calibration: CalibrationMethod | None = None,
+    calibrator: Calibrator | None = None,
     measures: Measures = DEFAULT_MEASURES,
 ) -> list[Picture]:
     """Curves and probabilities of one ion's out-of-fold predictions, or of one fold of them.
 
-    With a `calibration` the reliability diagram of all folds also shows it, each fold by a map of the others.
+    With a `calibrator` the reliability diagram of all folds also shows it, each fold by a map of the others.
     `measures`: how the run measures what they show.
     """
     rows = of_ion(table, ion, fold)
@@ -144,8 +144,9 @@ def ion_pictures(
     plot_precision_recall(p_N, y_N, pictures[0].file, of_folds, measures.min_recall)
     plot_roc(p_N, y_N, pictures[1].file, of_folds)
     reliability = {"as predicted": (p_N, y_N)}
-    if calibration is not None and fold is None:
-        reliability[f"{calibration}, fitted on the other folds"] = (cross_fitted_rows(table, ion, calibration), y_N)
+    if calibrator is not None and fold is None:
+        calibrated_N = cross_fitted_rows(table, ion, calibrator)
+        reliability[f"{calibrator.method}, fitted on the other folds"] = (calibrated_N, y_N)
     plot_reliability(reliability, pictures[2].file, measures.bins)
     plot_threshold_curve(p_N, y_N, pictures[3].file, value, method)
     plot_score_histogram(p_N, y_N, pictures[4].file, value)

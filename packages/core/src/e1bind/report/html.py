@@ -175,7 +175,7 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         choices=choices_table(data.summary, ion),
         pictures=[
             *baseline_pictures(data.summary, ion, plots),
-            *ion_pictures(data.oof, ion, plots, threshold, None, data.calibration.get(ion), data.measures),
+            *ion_pictures(data.oof, ion, plots, threshold, None, data.calibrator, data.measures),
         ],
         tracks=track_pictures(data.oof, ion, plots, float(threshold["threshold"])),
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from e1bind.files.text import file_part
-from e1bind.metrics.probability_maps import Calibration
+from e1bind.metrics.probability_maps import ProbabilityMap
 from e1bind.report.gallery import ion_pictures, of_ion
 from e1bind.report.probabilities import plot_reliability
 from e1bind.report.rundata import Measures
@@ -60,7 +60,7 @@ def evaluation_figures(
     threshold: Mapping[str, Any],
     bars: Sequence[Bar],
     examples: Mapping[str, str],
-    calibration: Calibration | None,
+    calibration: ProbabilityMap | None,
     measures: Measures,
 ) -> list[Path]:
     """Draw everything of one ion into `folder`; `examples` maps a protein to what it is an example of.

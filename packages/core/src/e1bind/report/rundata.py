@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from e1bind.errors import UserError
 from e1bind.files.reading import json_value
+from e1bind.log import log
 from e1bind.metrics.options import EceOptions, HraOptions
-from e1bind.metrics.probability_maps import CalibrationMethod
-from e1bind.runs.decision_files import method_of
+from e1bind.metrics.probability_maps import Calibrator
+from e1bind.runs.frozen_spec import frozen_calibration
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import StoredRun, read_run
@@ -48,7 +50,7 @@ class RunData:
     resolved: Mapping[str, Any]
     environment: Any
     plugins: Mapping[str, PluginSource]
-    calibration: Mapping[str, CalibrationMethod] = field(default_factory=dict)
+    calibrator: Calibrator | None = None
 
     @property
     def measures(self) -> Measures:
@@ -71,6 +73,8 @@ def load(path: Path) -> RunData:
 
 def gather(stored: StoredRun, oof: Table, thresholds: Mapping[str, Mapping[str, Any]]) -> RunData:
     """The values of a run whose table and thresholds are at hand. Raises `RunError`."""
+    calibrator = stored.calibrator or _calibrator(stored)
+    stored.calibrations(calibrator)  # for its checks: the figures fit maps of their own
     environment = stored.text(stored.files.environment)
     return RunData(
         files=stored.files,
@@ -83,8 +87,18 @@ def gather(stored: StoredRun, oof: Table, thresholds: Mapping[str, Mapping[str, 
         resolved=stored.resolved,
         environment=None if environment is None else json_value(environment.encode(), stored.files.environment),
         plugins=stored.plugins(),
-        calibration={ion: method_of(fitted) for ion, fitted in stored.calibrations().items()},
+        calibrator=calibrator,
     )
+
+
+def _calibrator(stored: StoredRun) -> Calibrator | None:
+    """The run's calibration, if it has one whose plugin is installed; the log says where it is not."""
+    try:
+        chosen = frozen_calibration(stored.files)
+    except UserError as error:
+        log.warning("the figures leave the calibration out: %s", error)
+        return None
+    return Calibrator(chosen) if chosen else None
 
 
 def measures(resolved: Mapping[str, Any]) -> Measures:

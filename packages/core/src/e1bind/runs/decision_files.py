@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 from e1bind.errors import DataError, RunError
 from e1bind.files.writing import atomic_write_text
-from e1bind.metrics.probability_maps import Calibration, CalibrationMethod, calibration_from_dict
+from e1bind.metrics.probability_maps import Calibrator, ProbabilityMap
 from e1bind.metrics.thresholds import Threshold
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import CalibrationEntry, ThresholdEntry
@@ -24,7 +23,7 @@ from e1bind.runs.seals import read_table
 class FittedMap:
     """One ion's calibration map, and ECE and Brier score before and after it."""
 
-    map: Calibration
+    map: ProbabilityMap
     before: Mapping[str, float]
     after: Mapping[str, float]
 
@@ -55,23 +54,13 @@ def write_calibration(run: RunDir, fitted: Mapping[str, FittedMap]) -> None:
     atomic_write_text(run.calibration, yaml.safe_dump(entries, sort_keys=False))
 
 
-def read_calibration(run: RunDir) -> dict[str, Calibration]:
+def read_calibration(run: RunDir, calibrator: Calibrator) -> dict[str, ProbabilityMap]:
     """The maps by ion; empty where there is no file. Raises `RunError`."""
     try:
         entries = read_table(run.calibration, CalibrationEntry)
     except FileNotFoundError:
         return {}
     try:
-        return {ion: calibration_from_dict(entry.map) for ion, entry in entries.items()}
+        return {ion: calibrator.read(entry.map) for ion, entry in entries.items()}
     except DataError as error:
         raise RunError(f"{run.calibration} is damaged: {error}") from error
-
-
-def method_of(calibration: Calibration) -> CalibrationMethod:
-    """How a map was fitted."""
-    return known_method(calibration.to_dict()["method"])
-
-
-def known_method(method: Any) -> CalibrationMethod:
-    """`method` as a type checker knows it."""
-    return "platt" if method == "platt" else "isotonic"

@@ -15,7 +15,7 @@ from typing import Any
 from e1bind.errors import RunError, UserError
 from e1bind.files.reading import json_value, read_bytes
 from e1bind.log import log
-from e1bind.metrics.probability_maps import Calibration
+from e1bind.metrics.probability_maps import Calibrator, ProbabilityMap
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines
 from e1bind.runs.continuing import read_begun
 from e1bind.runs.decision_files import read_calibration, read_thresholds
@@ -35,13 +35,15 @@ from e1bind.spec import RunSpec
 class StoredRun:
     """A finished run as its files tell it; each is held against its SHA-256 when it is read.
 
-    `resolved` is the frozen spec, not validated: no plugin is needed to read a run.
+    `resolved` is the frozen spec, not validated: no plugin is needed to read a run. `calibrator`: where it is at
+    hand already.
     """
 
     files: RunDir
     begun: Begun
     resolved: Mapping[str, Any]
     summary: Summary
+    calibrator: Calibrator | None = None
 
     @property
     def checked(self) -> bool:
@@ -61,15 +63,16 @@ class StoredRun:
         found = self._read(self.files.thresholds, lambda _: read_thresholds(self.files))
         return self._of_ions(found, self.files.thresholds)
 
-    def calibrations(self) -> dict[str, Calibration]:
-        """The calibration maps by ion; empty for a run without. Raises `RunError`."""
+    def calibrations(self, calibrator: Calibrator | None) -> dict[str, ProbabilityMap]:
+        """The maps of the run's calibration by ion; empty for a run without. Raises `RunError`."""
         check_artefacts(self.files, self.summary, [self.files.calibration])
+        if calibrator is None:
+            return {}
         with advising(collect_again(self.files)):
-            found = read_calibration(self.files)
-        wanted = self.resolved.get("metrics", {}).get("calibration") != "none"
-        if not found and wanted:
+            found = read_calibration(self.files, calibrator)
+        if not found:
             raise RunError(f"{self.files.calibration} is missing; {collect_again(self.files)}")
-        return self._of_ions(found, self.files.calibration) if found else {}
+        return self._of_ions(found, self.files.calibration)
 
     def baselines(self, fold: int) -> list[FoldBaseline]:
         """What the baselines of a fold learned; empty where it has none. Raises `RunError`."""
@@ -161,7 +164,7 @@ class FinishedRun:
     stored: StoredRun
     spec: RunSpec
     thresholds: Mapping[str, float]
-    calibrations: Mapping[str, Calibration]
+    calibrations: Mapping[str, ProbabilityMap]
     warnings: tuple[str, ...]
 
     @property
@@ -214,7 +217,7 @@ def open_run(path: Path, checkpoint: str | None = None, trusted: bool = False) -
         stored=stored,
         spec=spec,
         thresholds={ion: entry.threshold for ion, entry in stored.thresholds().items()},
-        calibrations=stored.calibrations(),
+        calibrations=stored.calibrations(Calibrator(spec.calibration) if spec.calibration else None),
         warnings=tuple(_warnings(stored, spec)),
     )
 

@@ -16,13 +16,16 @@ _LATER: dict[str, Mapping[str, Any]] = {
     "baselines": {"compute": [], "max_residues": 400_000},
 }
 
-LATER_COMPONENTS = ("head.prototype",)
+LATER_COMPONENTS = ("head.prototype", "calibration.platt", "calibration.isotonic")
 """Paths of components that runs did not list among their plugins before their kind existed."""
 
 
 def completed(table: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec with what was left out because it did not exist when it was written."""
-    filled = {**table, "head": table.get("head", _HEAD), "trackers": table.get("trackers", {})}
+    method = dict(table.get("metrics", {})).get("calibration", "none")
+    calibrations = {} if method == "none" else {str(method): {"use": f"e1bind-core/{method}"}}
+    filled = {"calibration": calibrations, **table}
+    filled = {**filled, "head": table.get("head", _HEAD), "trackers": table.get("trackers", {})}
     for name, keys in _LATER.items():
         own = filled.get(name, {})
         filled[name] = {**keys, **own} if isinstance(own, Mapping) else own

@@ -72,6 +72,7 @@ class RunSpec:
     losses: Mapping[str, Chosen]
     metric_components: Mapping[str, Chosen]
     baseline_components: Mapping[str, Chosen]
+    calibration: Chosen | None
     trackers: Mapping[str, Chosen]
     index: PluginIndex
     raw: RawSpec
@@ -105,6 +106,7 @@ class RunSpec:
         found |= {f"losses.{label}": c for label, c in self.losses.items()}
         found |= {f"metrics.{label}": c for label, c in self.metric_components.items()}
         found |= {f"baselines.{label}": c for label, c in self.baseline_components.items()}
+        found |= {f"calibration.{c.label}": c for c in self._calibrations()}
         return found | {f"trackers.{label}": c for label, c in self.trackers.items()}
 
     def resolved(self) -> dict[str, Any]:
@@ -117,12 +119,16 @@ class RunSpec:
         table["losses"] = {label: _component_table(c) | {"weight": c.weight} for label, c in self.losses.items()}
         table["metrics"] |= {label: _component_table(c) for label, c in self.metric_components.items()}
         table["baselines"] |= {label: _component_table(c) for label, c in self.baseline_components.items()}
+        table["calibration"] = {c.label: _component_table(c) for c in self._calibrations()}
         table["trackers"] = {label: _component_table(c) for label, c in self.trackers.items()}
         return table
 
     def write_resolved(self, path: Path) -> None:
         """Write `resolved()` as JSON."""
         path.write_text(json.dumps(self.resolved(), indent=2) + "\n", encoding="utf-8")
+
+    def _calibrations(self) -> list[Chosen]:
+        return [] if self.calibration is None else [self.calibration]
 
     def _single(self) -> dict[str, Chosen]:
         return {"data": self.data, "backbone": self.backbone, "views": self.views, "head": self.head}

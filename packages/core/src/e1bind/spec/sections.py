@@ -265,8 +265,11 @@ class MetricsSection(Options):
         description="What the global thresholds maximise on out-of-fold scores. mcc and f1 suit classes as uneven "
         "as these; youden calls generously.",
     )
-    calibration: Literal["none", "platt", "isotonic"] = Field(
-        "none", description="Map fitted on out-of-fold predictions that makes probabilities match frequencies."
+    calibration: str = Field(
+        "none",
+        max_length=MAX_ION,
+        description="Map fitted on out-of-fold predictions that makes probabilities match frequencies: none, "
+        "platt, isotonic, or a plugin's. Absent: that of the table [calibration.NAME], if there is one.",
     )
     compute: Annotated[list[str], AfterValidator(_unique)] = Field(
         ["auprc", "auroc", "hra", "f1", "mcc", "precision", "recall"],
@@ -312,6 +315,7 @@ COMPONENT_TABLES: dict[str, str] = {
     "losses": "loss",
     "metrics": "metric",
     "baselines": "baseline",
+    "calibration": "calibration",
     "trackers": "tracker",
 }
 """Table of the spec -> kind of the components it is keyed by."""

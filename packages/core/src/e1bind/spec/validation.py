@@ -33,6 +33,8 @@ HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
 
 RESERVED = "run"
 """What a run is called beside its baselines: no table of a baseline can have the name."""
+NO_CALIBRATION = "none"
+"""What `metrics.calibration` says where there is none."""
 MAX_COMPONENTS = 100
 """Losses, or metrics, of one run."""
 
@@ -67,6 +69,15 @@ def plugin_policy(raw: RawSpec) -> PluginPolicy:
     return policy_of(section)
 
 
+def chosen_alone(name: str, table: Mapping[str, Any], index: PluginIndex) -> Chosen | None:
+    """The one component of a table `name` of a resolved spec; None for an empty one. Raises `SpecError`."""
+    alone = _Validation(RawSpec("resolved spec", Path.cwd(), {name: dict(table)}), index, None)
+    found = alone.keyed(name)
+    if alone.problems:
+        raise SpecError(alone.raw.source, alone.problems)
+    return next(iter(found.values()), None)
+
+
 class _Validation:
     """One pass over a raw spec; problems pile up in `problems`."""
 
@@ -87,16 +98,28 @@ class _Validation:
         metrics = self._metrics(sections["metrics"])
         baselines = self._baselines(sections["baselines"])
         trackers = self._keyed("trackers", self._table("trackers"))
+        calibration = self._calibration(sections)
         if not losses and not self._has_problem("losses"):
             self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
         components = {"losses": losses, "metrics": metrics, "baselines": baselines, "trackers": trackers}
+        components["calibration"] = {calibration.label: calibration} if calibration else {}
         self.problems += cross_check(self._parts(sections, single, components))
         if self.problems:
             raise SpecError(self.raw.source, self.problems)
         # Without problems every part is there, which a type checker cannot know.
-        parts: dict[str, Any] = {**sections, **single, "losses": losses, "trackers": trackers}
+        parts: dict[str, Any] = {
+            **sections,
+            **single,
+            "losses": losses,
+            "trackers": trackers,
+            "calibration": calibration,
+        }
         parts |= {"metric_components": metrics, "baseline_components": baselines}
         return RunSpec(**parts, index=self.index, raw=self.raw)
+
+    def keyed(self, name: str) -> dict[str, Chosen]:
+        """The components of a table, by label."""
+        return self._keyed(name, self._table(name))
 
     def _parts(
         self,
@@ -185,6 +208,26 @@ class _Validation:
         return self._listed(
             "baselines", {"compute": section.compute} if isinstance(section, BaselinesSection) else {}
         )
+
+    def _calibration(self, sections: dict[str, Options | None]) -> Chosen | None:
+        """What `metrics.calibration` names, or the one table there is; the section then says its label."""
+        section, table = sections["metrics"], self._table("calibration")
+        found = self._keyed("calibration", table)
+        if len(table) > 1:
+            self.problems.append(Problem("calibration", f"holds {len(table)} tables; at most one is allowed"))
+        if not isinstance(section, MetricsSection):
+            return None
+        named = section.calibration
+        if table and "calibration" not in self._table("metrics"):
+            named = next(iter(table))
+            sections["metrics"] = section.model_copy(update={"calibration": named})
+        if named == NO_CALIBRATION or self._has_problem("calibration"):
+            return None
+        if table and named not in table:
+            said = f"is {named!r}, but the table there is [calibration.{next(iter(table))}]"
+            self.problems.append(Problem("metrics.calibration", said))
+            return None
+        return found.get(named) or self._component("calibration", named, {}, "metrics.calibration")
 
     def _listed(self, name: str, lists: Mapping[str, Sequence[str]]) -> dict[str, Chosen]:
         """Components with a table below `name`, then those that a list (by its key) names."""

@@ -5,6 +5,7 @@ from e1bind.testing.check import Broken, Check, DoesNotApply, Outcome
 from e1bind.testing.contract import (
     BackboneContract,
     BaselineContract,
+    CalibrationContract,
     Contract,
     HeadContract,
     LossContract,
@@ -19,6 +20,7 @@ __all__ = [
     "BackboneContract",
     "BaselineContract",
     "Broken",
+    "CalibrationContract",
     "Check",
     "Contract",
     "DoesNotApply",

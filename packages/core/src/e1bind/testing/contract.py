@@ -121,3 +121,9 @@ class TrackerContract(Contract):
     """`e1bind.contracts.Tracker`: told of a run, and never in its way."""
 
     kind = "tracker"
+
+
+class CalibrationContract(Contract):
+    """`e1bind.contracts.Calibration`: numbers fitted to predictions, and a map by them that never falls."""
+
+    kind = "calibration"

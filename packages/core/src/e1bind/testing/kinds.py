@@ -17,6 +17,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "head": ("heads",),
     "baseline": ("baselines",),
     "reader": ("readers",),
+    "calibration": ("calibrations",),
     "tracker": ("trackers",),
 }
 
