@@ -59,7 +59,10 @@ class Lacks:
 class Hangs(Right):
     def summary(self, summary): time.sleep(600)
 
-NAMES = ("builds", "begins", "steps", "speaks", "lacks", "hangs")
+class Links(Right):
+    def begin(self, run): os.symlink("/", run.folder / "latest")
+
+NAMES = ("builds", "begins", "steps", "speaks", "lacks", "hangs", "links")
 
 @hookimpl
 def e1bind_trackers():
@@ -145,7 +148,7 @@ def test_trackers_that_fail_or_hang_are_named_once_each_and_change_nothing(
 ):
     monkeypatch.setattr(tracker_thread, "GRACE_SECONDS", 1.0)
     (tmp_path / "wrong.py").write_text(WRONG)
-    names = ("builds", "begins", "steps", "speaks", "lacks", "hangs")
+    names = ("hangs", "builds", "begins", "steps", "speaks", "lacks", "links")
     tables = '[plugins]\nlocal = ["wrong.py"]\n' + "".join(f"[trackers.{name}]\n" for name in names)
     caplog.set_level(logging.WARNING, logger="e1bind")
     logging.getLogger("e1bind").propagate = True
@@ -155,11 +158,13 @@ def test_trackers_that_fail_or_hang_are_named_once_each_and_change_nothing(
         "begins": "failed in begin: SystemExit: 3",
         "steps": "failed in step: KeyboardInterrupt",
         "speaks": "failed in epoch: Odd (its message cannot be shown)",
-        "lacks": "failed in begin: AttributeError",
+        "lacks": "failed in the constructor: tracker local/lacks has no method 'begin'",
         "hangs": "has not ended after",
+        "links": "left the link",
     }.items():
         (message,) = [r.getMessage() for r in caplog.records if r.getMessage().startswith(f"trackers.{name} ")]
         assert said in message
+    assert opened(run.path).path == run.path
     different = {
         name for name, content in results_of(run.path).items() if content != results_of(unbroken.path)[name]
     }
@@ -181,6 +186,7 @@ def test_a_tracker_far_behind_is_dropped_and_nobody_waits_for_it(caplog, monkeyp
         thread.tell("step", 1, number, {})
     assert thread.dropped
     leave.set()
+    thread.finish()
     thread.close(time.monotonic() + 10)
     assert [r.getMessage() for r in caplog.records] == [
         "trackers.slow is 5 events behind; it is told nothing more, and the run goes on"

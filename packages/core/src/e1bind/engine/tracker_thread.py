@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from e1bind.contracts import Tracker
+from e1bind.errors import UserError
 from e1bind.log import log
 from e1bind.plugins.foreign import told
 
@@ -43,13 +44,17 @@ class TrackerThread:
         except queue.Full:
             self._drop(f"is {MOST_WAITING:,} events behind")
 
+    def finish(self) -> None:
+        """Nothing more will be told; returns at once."""
+        if self.dropped:
+            return
+        try:
+            self._events.put_nowait(_END)
+        except queue.Full:
+            self._drop(f"is {MOST_WAITING:,} events behind")
+
     def close(self, until: float) -> None:
-        """Wait for what was told, at most until the monotonic clock says `until`."""
-        if not self.dropped:
-            try:
-                self._events.put(_END, timeout=max(0.0, until - time.monotonic()))
-            except queue.Full:
-                self._drop("is far behind at the end")
+        """Wait for what was told before `finish`, at most until the monotonic clock says `until`."""
         self._thread.join(max(0.0, until - time.monotonic()))
         if self._thread.is_alive() and not self.dropped:
             self._drop(f"has not ended after {GRACE_SECONDS:.0f} s")
@@ -61,6 +66,8 @@ class TrackerThread:
             while not self.dropped and (event := self._events.get()) is not _END:
                 method, arguments = event
                 getattr(tracker, method)(*arguments)
+        except UserError as error:
+            self._drop(f"failed in {method}: {error}")
         except BaseException as error:  # noqa: BLE001 - it may raise SystemExit as well, and the run goes on
             self._drop(f"failed in {method}: {told(error)}")
 

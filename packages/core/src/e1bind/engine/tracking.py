@@ -13,7 +13,8 @@ from e1bind.engine.events import Listener, Passing
 from e1bind.engine.guarded import built
 from e1bind.engine.tracker_thread import GRACE_SECONDS, TrackerThread
 from e1bind.errors import Interrupted
-from e1bind.runs.layout import RunDir
+from e1bind.log import log
+from e1bind.runs.layout import RunDir, without_links
 from e1bind.runs.schemas import Summary
 from e1bind.spec import RunSpec
 
@@ -81,6 +82,10 @@ def tracked(spec: RunSpec, run: RunDir, fold: int | None, inner: Listener, resum
         raise
     finally:
         listener.tell("end", status)
+        for tracker in trackers:
+            tracker.finish()
         until = time.monotonic() + GRACE_SECONDS
         for tracker in trackers:
             tracker.close(until)
+            for link in without_links(run.tracker(tracker.label)):
+                log.warning("trackers.%s left the link %s in the run, which was removed", tracker.label, link)

@@ -255,6 +255,14 @@ def opened(path: Path) -> RunDir:
     return RunDir(path)
 
 
+def without_links(folder: Path) -> list[Path]:
+    """Remove the links below `folder`, not what they lead to: a run with one in it is not `opened`."""
+    links = [found for found, mode in _entries(folder) if stat.S_ISLNK(mode)]
+    for link in links:
+        link.unlink()
+    return links
+
+
 def _entries(folder: Path) -> Iterator[tuple[Path, int]]:
     """Everything below `folder` with its kind; no link is followed."""
     with os.scandir(folder) as entries:

@@ -152,6 +152,16 @@ def generators_are_left_alone(subject: Subject) -> None:
             raise Broken(f"draws from, or seeds, the generator of {name}")
 
 
+@CHECKS.check("switch off the links that a client makes for convenience: a run with a link in it is refused")
+def its_folder_holds_files_alone(subject: Subject) -> None:
+    """It leaves nothing but files and folders in its folder, no links."""
+    told = _told(subject)
+    _whole(subject, told)
+    for path in told.folder.rglob("*"):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise Broken(f"leaves {path.name!r} in its folder, which is no regular file")
+
+
 @CHECKS.check("join in end what was started, or make it a daemon")
 def nothing_is_left_running(subject: Subject) -> None:
     """After the end no thread of the tracker is left that would keep the process from ending."""

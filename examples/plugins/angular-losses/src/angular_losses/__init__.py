@@ -1,0 +1,1 @@
+"""An e1bind loss: prototypes with an additive angular margin."""

@@ -1,0 +1,1 @@
+"""An e1bind view generator: residues replaced by similar ones."""

@@ -1,0 +1,1 @@
+"""An e1bind backbone: convolutions over one-hot residues, from scratch."""

@@ -1,0 +1,1 @@
+"""An e1bind tracker: runs on Weights & Biases, or in its offline folders."""
