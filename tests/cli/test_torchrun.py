@@ -113,6 +113,7 @@ def test_a_signal_stops_all_in_order_and_resuming_gives_the_same_bytes(
 
 
 @pytest.mark.parametrize(("stages", "micros"), [(1, 1), (2, 1), (3, 2)] if EVERYTHING else [(2, 1)])
+@pytest.mark.sample
 def test_a_signal_to_one_process_in_mid_epoch_or_validation_stops_both_at_the_same_step(
     folder: Path, text: str, undisturbed: dict[str, bytes], stages: int, micros: int
 ) -> None:
@@ -200,6 +201,7 @@ def test_an_error_of_all_processes_is_told_once(folder: Path, broken: str) -> No
 
 
 @all_faults
+@pytest.mark.sample
 def test_every_process_ends_with_the_code_of_an_error_told_once(folder: Path) -> None:
     (folder / "spec.toml").write_text((folder / "spec.toml").read_text() + "\n[modle]\n")
     code, said = ended(start(folder, *STANDALONE, *TRAIN))

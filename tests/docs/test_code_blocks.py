@@ -53,6 +53,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_the_readme_s_commands_do_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In order, in a copy of the examples. What starts processes or installs is what CI and other tests do."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")

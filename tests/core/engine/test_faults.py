@@ -95,6 +95,7 @@ POINTS = [(name, call) for name in ("fsync", "replace") for call in range(1, 60)
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 @pytest.mark.parametrize(("name", "call"), POINTS if EVERYTHING else POINTS[::20])
 def test_kill_9_while_a_file_is_written(tmp_path, text, undisturbed, name, call):
     """At the n-th time a file is synced to disk, or renamed into its place."""
@@ -128,6 +129,7 @@ def test_kill_9_in_collect(tmp_path, text, undisturbed, call):
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_a_rank_that_dies_ends_the_job_and_the_run_goes_on(tmp_path, text, undisturbed):
     """gloo tells the other rank; under torchrun the launcher ends it too. It goes on with one process."""
     two = text.replace("epochs = 2", "epochs = 300")

@@ -29,6 +29,7 @@ def runs(tmp_path_factory, spec_text) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_losses_agree_in_every_epoch(runs):
     one, two = ([json.loads(x) for x in (run / "metrics.jsonl").read_text().splitlines()] for run in runs)
     assert len(one) == len(two) == 2 * 6 * 2
@@ -39,6 +40,7 @@ def test_losses_agree_in_every_epoch(runs):
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_validation_metrics_agree(runs):
     one, two = ([json.loads(x) for x in (run / "metrics.jsonl").read_text().splitlines()] for run in runs)
     for a, b in zip(one, two, strict=True):
@@ -47,6 +49,7 @@ def test_validation_metrics_agree(runs):
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_final_adapters_agree(runs):
     for fold in (1, 2):
         parts = (
@@ -60,6 +63,7 @@ def test_final_adapters_agree(runs):
 
 
 @pytest.mark.slow
+@pytest.mark.sample
 def test_every_residue_is_scored_once_by_one_process_or_two(runs):
     one, two = (read_oof(run / "oof_preds.npz") for run in runs)
     for name in ("protein", "residue_index", "fold", "label"):

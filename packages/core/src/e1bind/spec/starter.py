@@ -22,10 +22,18 @@ schema_version = 1
 """
 
 RECIPE: dict[str, dict[str, Any]] = {
-    "prototypes": {"max_samples": 400, "strategy": "mean-difference", "center": True},
-    "losses.nt-xent": {"weight": 0.2},
+    "lora": {"dropout": 0.0},
+    "prototypes": {"max_samples": 400, "strategy": "mean-difference", "center": True, "match_rate": True},
+    "losses.nt-xent": {"weight": 0.02},
+    "losses.prototype-bce": {"scoring_temperature": 0.1},
     "losses.mlm": {"weight": 0.1},
-    "training": {"learning_rate": 1e-3, "warmup_epochs": 0.5, "epochs": 12},
+    "training": {
+        "learning_rate": 1e-3,
+        "warmup_epochs": 0.5,
+        "epochs": 12,
+        "max_tokens": 4096,
+        "accum_steps": 1,
+    },
     "metrics": {"monitor": "auprc"},
 }
 """What was found to work on a pretrained model; docs/accuracy.md tells what was tried."""
