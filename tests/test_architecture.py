@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "e1bind_cli": {"e1bind", "e1bind_cli"},
 }
 FLOORS = [
-    {"errors"},
+    {"errors", "neighbours"},
     {"files"},
     {"log"},
     {"plugins", "spec"},

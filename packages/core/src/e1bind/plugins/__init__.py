@@ -17,7 +17,6 @@ from e1bind.plugins.descriptors import (
 from e1bind.plugins.discovery import PluginPolicy, discover
 from e1bind.plugins.hookspecs import hookimpl
 from e1bind.plugins.index import Component, PluginIndex, PluginStatus
-from e1bind.plugins.neighbours import spare_neighbours
 from e1bind.plugins.provenance import Source
 
 __all__ = [
@@ -41,6 +40,3 @@ __all__ = [
     "discover",
     "hookimpl",
 ]
-
-# Before anything imports pydantic: the plugin room is the first of the house that does anything.
-spare_neighbours()

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pluggy
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from e1bind.errors import PluginError
@@ -185,6 +184,9 @@ def _checked(plugin: object, kind: str) -> ComponentPlugin:
 
 
 def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:
+    # Its parser takes as long to import as the rest of this room, and few runs require anything.
+    from packaging.requirements import InvalidRequirement, Requirement
+
     problems = []
     # Of a distribution that is there several times (a leftover of another installation), a usable one counts.
     by_name = {p.source.distribution: p for p in sorted(index.plugins, key=lambda p: p.status == "ok")}

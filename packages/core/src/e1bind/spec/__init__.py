@@ -1,6 +1,5 @@
 """The run spec: one TOML file, validated without importing the machine-learning stack."""
 
-import e1bind.plugins  # noqa: F401  # first: it lets pydantic be imported beside damaged packages
 from e1bind.spec.loading import RawSpec, load_raw
 from e1bind.spec.options import CheckpointRef, Options, SpecPath
 from e1bind.spec.runspec import Chosen, RunSpec
