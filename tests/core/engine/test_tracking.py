@@ -62,7 +62,11 @@ class Hangs(Right):
 class Links(Right):
     def begin(self, run): os.symlink("/", run.folder / "latest")
 
-NAMES = ("builds", "begins", "steps", "speaks", "lacks", "hangs", "links")
+class Removes(Right):
+    def begin(self, run): self.folder = run.folder
+    def end(self, status): os.rmdir(self.folder)
+
+NAMES = ("builds", "begins", "steps", "speaks", "lacks", "hangs", "links", "removes")
 
 @hookimpl
 def e1bind_trackers():
@@ -148,7 +152,7 @@ def test_trackers_that_fail_or_hang_are_named_once_each_and_change_nothing(
 ):
     monkeypatch.setattr(tracker_thread, "GRACE_SECONDS", 1.0)
     (tmp_path / "wrong.py").write_text(WRONG)
-    names = ("hangs", "builds", "begins", "steps", "speaks", "lacks", "links")
+    names = ("hangs", "builds", "begins", "steps", "speaks", "lacks", "links", "removes")
     tables = '[plugins]\nlocal = ["wrong.py"]\n' + "".join(f"[trackers.{name}]\n" for name in names)
     caplog.set_level(logging.WARNING, logger="e1bind")
     logging.getLogger("e1bind").propagate = True

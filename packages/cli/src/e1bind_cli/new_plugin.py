@@ -19,6 +19,9 @@ class Kind(enum.StrEnum):
     BACKBONE = "backbone"
     METRIC = "metric"
     READER = "reader"
+    BASELINE = "baseline"
+    CALIBRATION = "calibration"
+    TRACKER = "tracker"
 
 
 def new_plugin(

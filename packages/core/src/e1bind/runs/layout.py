@@ -257,6 +257,8 @@ def opened(path: Path) -> RunDir:
 
 def without_links(folder: Path) -> list[Path]:
     """Remove the links below `folder`, not what they lead to: a run with one in it is not `opened`."""
+    if not folder.is_dir():
+        return []
     links = [found for found, mode in _entries(folder) if stat.S_ISLNK(mode)]
     for link in links:
         link.unlink()

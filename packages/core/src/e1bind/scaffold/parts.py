@@ -88,6 +88,33 @@ KINDS: dict[str, Kind] = {
         },
         options=FIELD | {"e1bind.spec": ("Options", "SpecPath")},
     ),
+    "baseline": Kind(
+        template="baseline",
+        file="baseline",
+        table="baselines",
+        contract="BaselineContract",
+        summary="How often each residue type binds, rare types drawn towards the mean.",
+        component={"numpy": ("as np",), CONTRACTS: ("STANDARD_RESIDUES",)},
+        options=FIELD | OPTIONS,
+    ),
+    "calibration": Kind(
+        template="calibration",
+        file="calibration",
+        table="calibration",
+        contract="CalibrationContract",
+        summary="The share of binding residues in bins of equal width, made to rise.",
+        component={"numpy": ("as np",)},
+        options=FIELD | OPTIONS,
+    ),
+    "tracker": Kind(
+        template="tracker",
+        file="tracker",
+        table="trackers",
+        contract="TrackerContract",
+        summary="A line of text for each epoch, in a file for each fold.",
+        component={},
+        options=FIELD | OPTIONS,
+    ),
 }
 
 
@@ -161,7 +188,7 @@ class Part:
         lines = import_lines([self.of.component])
         code = self.component_code
         gap = "\n\n\n" if code.startswith("class") else "\n\n"
-        return f'"""{self.summary}"""\n\n{lines}{gap}{code}'
+        return f'"""{self.summary}"""\n\n' + (f"{lines}{gap}" if lines else "\n") + code
 
     def _text(self, what: str) -> str:
         template = TEMPLATES.get_template(f"{self.of.template}.{what}.jinja")

@@ -49,8 +49,8 @@ def new_package(wanted: Wanted, folder: Path) -> list[Path]:
         raise UserError(f"{root} exists already and is not empty; choose another name or another folder")
     source = Path("src") / module
     common: dict[str, Any] = {"distribution": wanted.name, "module": module, "parts": parts, "api": API_VERSION}
-    imports = import_lines([{"e1bind.plugins": (*(p.descriptor for p in parts), "hookimpl")}])
-    names = imports.partition(" import ")[2]
+    names = _imported("e1bind.plugins", *(p.descriptor for p in parts), "hookimpl")
+    contracts = _imported("e1bind.testing", *(p.contract for p in parts))
     files = {
         Path("pyproject.toml"): _render(
             "pyproject.toml", **common, versions=_versions(), description=_kinds(parts)
@@ -63,9 +63,7 @@ def new_package(wanted: Wanted, folder: Path) -> list[Path]:
             "options.py", **common, option_imports=import_lines([part.of.options for part in parts])
         ),
         **{source / f"{part.file}.py": part.component_file for part in parts},
-        Path("tests/test_contract.py"): _render(
-            "test_contract.py", **common, contracts=", ".join(sorted(part.contract for part in parts))
-        ),
+        Path("tests/test_contract.py"): _render("test_contract.py", **common, contracts=contracts),
         Path("data") / f"ZN_train{_suffix(parts)}": _data(parts),
     }
     return _write(root, files)
@@ -94,6 +92,11 @@ def new_file(wanted: Wanted, folder: Path) -> list[Path]:
     if there := [str(folder / path) for path in files if (folder / path).exists()]:
         raise UserError(f"{there[0]} exists already; choose another name or another folder")
     return _write(folder, files)
+
+
+def _imported(module: str, *names: str) -> str:
+    """What follows `from module import`."""
+    return import_lines([{module: names}]).partition(" import ")[2]
 
 
 def _write(folder: Path, files: dict[Path, str]) -> list[Path]:
@@ -142,6 +145,9 @@ def _spec(name: str, parts: Sequence[Part], file: str, data: str, local: bool = 
         backbone=_name(parts, "backbone", "e1"),
         views=_name(parts, "view_generator", "masked"),
         loss=_name(parts, "loss", ""),
+        baseline=_name(parts, "baseline", ""),
+        calibration=_name(parts, "calibration", ""),
+        tracker=_name(parts, "tracker", ""),
         compute=", ".join(f'"{metric}"' for metric in metrics),
     )
 
