@@ -92,7 +92,7 @@ def test_nothing_is_overwritten(tmp_path, capsys) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kinds", [("loss",), pytest.param(KINDS, marks=pytest.mark.sample)], ids=["loss", "all"])
+@pytest.mark.parametrize("kinds", [pytest.param(("loss",), marks=pytest.mark.sample), KINDS], ids=["loss", "all"])
 def test_a_package_installs_lists_passes_its_tests_and_trains(tmp_path, kinds) -> None:
     assert new(tmp_path, "acme-things", *kinds) == 0
     package, site = tmp_path / "acme-things", tmp_path / "site"

@@ -201,7 +201,6 @@ def test_an_error_of_all_processes_is_told_once(folder: Path, broken: str) -> No
 
 
 @all_faults
-@pytest.mark.sample
 def test_every_process_ends_with_the_code_of_an_error_told_once(folder: Path) -> None:
     (folder / "spec.toml").write_text((folder / "spec.toml").read_text() + "\n[modle]\n")
     code, said = ended(start(folder, *STANDALONE, *TRAIN))

@@ -237,7 +237,6 @@ def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_ctrl_c_ends_a_run_after_the_step_and_says_how_to_go_on(tmp_path: Path, root: Path) -> None:
     (tmp_path / "spec.toml").write_text(LONG.format(data=root / "examples" / "data"))
     process = started(tmp_path, "spec.toml", "--run-id", "stopped")

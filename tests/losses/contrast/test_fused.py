@@ -17,6 +17,7 @@ pytest.importorskip("triton", reason="triton comes with torch's CUDA builds alon
 INTERPRETED = Path(__file__).with_name("interpreted_fused.py")
 
 
+@pytest.mark.slow
 def test_the_interpreted_kernel_equals_plain_torch():
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-n", "0", INTERPRETED],
