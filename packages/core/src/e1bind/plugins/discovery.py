@@ -183,7 +183,9 @@ def _checked(plugin: object, kind: str) -> ComponentPlugin:
     return plugin
 
 
-def _missing_requirements(requirements: Iterable[str], index: PluginIndex) -> list[str]:
+def _missing_requirements(requirements: Sequence[str], index: PluginIndex) -> list[str]:
+    if not requirements:
+        return []
     # Its parser takes as long to import as the rest of this room, and few runs require anything.
     from packaging.requirements import InvalidRequirement, Requirement
 
