@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from e1bind.engine.distributed import World
 from e1bind.engine.model import StepOutput
@@ -24,17 +25,10 @@ class Averages:
         total, weights = self._sums.get(name, (0.0, 0.0))
         self._sums[name] = (total + value * weight, weights + weight)
 
-    def add_step(self, output: StepOutput, residues: int) -> None:
-        """Count a forward pass, weighted by its labelled residues.
-
-        A log that several losses write is told apart by the loss's label.
-        """
-        self.add("loss", float(output.total.detach()), residues)
-        names = [name for logs in output.logs.values() for name in logs]
-        for label, value in output.losses.items():
-            self.add(f"loss/{label}", float(value), residues)
-            for name, logged in output.logs[label].items():
-                self.add(name if names.count(name) == 1 else f"{label}/{name}", float(logged), residues)
+    def add_step(self, scalars: Mapping[str, float], residues: int) -> None:
+        """Count the `scalars_of` a forward pass, weighted by its labelled residues."""
+        for name, value in scalars.items():
+            self.add(name, value, residues)
 
     def means(self, world: World) -> dict[str, float]:
         """The means over all ranks, on every rank, in the order names were first seen."""
@@ -52,6 +46,20 @@ class Averages:
                 old = totals.get(name, (0.0, 0.0))
                 totals[name] = (old[0] + total, old[1] + weight)
         return totals
+
+
+def scalars_of(output: StepOutput) -> dict[str, float]:
+    """Everything a forward pass measured, as numbers: each is a wait for the device, so once a micro-batch.
+
+    A log that several losses write is told apart by the loss's label.
+    """
+    found = {"loss": float(output.total.detach())}
+    names = [name for logs in output.logs.values() for name in logs]
+    for label, value in output.losses.items():
+        found[f"loss/{label}"] = float(value)
+        for name, logged in output.logs[label].items():
+            found[name if names.count(name) == 1 else f"{label}/{name}"] = float(logged)
+    return found
 
 
 def _means(sums: Sums) -> dict[str, float]:

@@ -21,12 +21,12 @@ from torch.nn.parallel import DistributedDataParallel
 from e1bind.contracts import ResidueRecord
 from e1bind.data.batching import budget_batches, fixed_batches
 from e1bind.data.collate import ProteinBatch
-from e1bind.engine.averages import Averages, Sums
+from e1bind.engine.averages import Averages, Sums, scalars_of
 from e1bind.engine.distributed import World
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import OPTIMIZER_MEMORY, check_finite, check_gradients, memory_advice, memory_told
 from e1bind.engine.loader import Micro, TrainingBatches, batches
-from e1bind.engine.model import ContrastiveModel, StepOutput
+from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import learning_rate, set_learning_rate
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.seeds import derive, seed_torch
@@ -126,9 +126,9 @@ class EpochTrainer:
                 # What a micro-batch is, not who computes it, seeds its dropout.
                 index = start + place * self.world.size + self.world.rank
                 seed_torch(self.pipeline.spec.run.seed, "dropout", fold, epoch, index)
-                output = self._backward(batch, weight, last=place == len(slots) - 1)
-                figures.count(batch.ion, output, batch.labelled if weight else 0)
-                meter.count(slot.counts, batch.labelled, float(output.total.detach()), start // per_step + 1)
+                scalars = self._backward(batch, weight, last=place == len(slots) - 1)
+                figures.count(batch.ion, scalars, batch.labelled if weight else 0)
+                meter.count(slot.counts, batch.labelled, scalars["loss"], start // per_step + 1)
             rate = self._step(epoch - 1 + min(1.0, (start + per_step) / whole), group)
             self.step_figures = {**figures.means(), "learning_rate": rate, "residues/s": meter.rate}
             # Alone there is nobody to agree with, so a signal during the step is seen at its end.
@@ -151,16 +151,17 @@ class EpochTrainer:
         labelled, stops = self.world.sum(torch.tensor([mine, asked], device=self.world.device)).tolist()
         return max(labelled, 1), stops > 0
 
-    def _backward(self, batch: ProteinBatch, weight: float, last: bool) -> StepOutput:
-        """Gradients of one micro-batch."""
+    def _backward(self, batch: ProteinBatch, weight: float, last: bool) -> dict[str, float]:
+        """Gradients of one micro-batch; what it measured."""
         # DDP averages gradients over ranks at the last backward of a step; the weights want their sum.
         sync = isinstance(self.wrapped, DistributedDataParallel) and not last
         with memory_advice(batch), self.wrapped.no_sync() if sync else contextlib.nullcontext():  # type: ignore[operator]
             output = self.wrapped(batch.to(self.world.device), self.prototypes.get(batch.ion))
             check_finite(output, batch)
             (output.total * (weight * self.world.size)).backward()
-        self.averages[batch.ion].add_step(output, batch.labelled if weight else 0)
-        return output
+        scalars = scalars_of(output)
+        self.averages[batch.ion].add_step(scalars, batch.labelled if weight else 0)
+        return scalars
 
     def _step(self, epochs_done: float, group: Sequence[ProteinBatch]) -> float:
         """An optimizer step; the learning rate it was taken with."""
@@ -181,9 +182,9 @@ class _StepFigures:
     def __init__(self) -> None:
         self.whole, self.ions = Averages(), defaultdict[str, Averages](Averages)
 
-    def count(self, ion: str, output: StepOutput, residues: int) -> None:
-        self.whole.add("loss", float(output.total.detach()), residues)
-        self.ions[ion].add_step(output, residues)
+    def count(self, ion: str, scalars: Mapping[str, float], residues: int) -> None:
+        self.whole.add("loss", scalars["loss"], residues)
+        self.ions[ion].add_step(scalars, residues)
 
     def means(self) -> dict[str, float]:
         by_ion = {f"{ion}/{k}": v for ion, averages in self.ions.items() for k, v in averages.own_means().items()}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.data.collate import ProteinBatch
 from e1bind.data.windows import cut_windows, merge_windows
-from e1bind.engine.averages import Averages
+from e1bind.engine.averages import Averages, scalars_of
 from e1bind.engine.distributed import World
 from e1bind.engine.guards import VALIDATION_MEMORY, memory_advice
 from e1bind.engine.loader import EvaluationBatches, Micro, batches
@@ -46,7 +46,7 @@ def evaluate(
     for pieces, batch in zip(mine, load(pipeline, ion, mine), strict=True):
         with memory_advice(batch, VALIDATION_MEMORY):
             output = model(batch.to(world.device), prototype)
-            averages.add_step(output, batch.labelled)
+            averages.add_step(scalars_of(output), batch.labelled)
             scored += by_piece(pieces, output.scores_R)
         done += 1
         on_batch(done, len(mine))
