@@ -176,6 +176,26 @@ def test_trackers_that_fail_or_hang_are_named_once_each_and_change_nothing(
     assert timeless(curves(run, 1)) == timeless(curves(unbroken, 1))
 
 
+def test_what_a_tracker_changes_is_its_own():
+    seen = []
+
+    class Clears:
+        def step(self, values):
+            seen.append(dict(values))
+            values.clear()
+
+    values = {"loss": 0.5}
+    threads = [TrackerThread(name, Clears) for name in ("one", "other")]
+    for thread in threads:
+        thread.tell("step", values)
+    values["loss"] = 1.0  # the run goes on with it
+    for thread in threads:
+        thread.finish()
+        thread.close(time.monotonic() + 10)
+    assert seen == [{"loss": 0.5}] * 2
+    assert values == {"loss": 1.0}
+
+
 def test_a_tracker_far_behind_is_dropped_and_nobody_waits_for_it(caplog, monkeypatch):
     logging.getLogger("e1bind").propagate = True
     monkeypatch.setattr(tracker_thread, "MOST_WAITING", 5)

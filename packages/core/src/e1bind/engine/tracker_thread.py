@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from e1bind.contracts import Tracker
@@ -36,11 +37,11 @@ class TrackerThread:
         self._thread.start()
 
     def tell(self, method: str, *arguments: Any) -> None:
-        """Have `method` called; returns at once."""
+        """Have `method` called with copies, so that what a tracker changes is its own; returns at once."""
         if self.dropped:
             return
         try:
-            self._events.put_nowait((method, arguments))
+            self._events.put_nowait((method, deepcopy(arguments)))
         except queue.Full:
             self._drop(f"is {MOST_WAITING:,} events behind")
 

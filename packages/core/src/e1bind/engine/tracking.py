@@ -40,7 +40,7 @@ class Tracking(Passing):
 
     def step_done(self, fold: int, step: int, figures: Mapping[str, float]) -> None:
         super().step_done(fold, step, figures)
-        self.tell("step", fold, step, dict(figures))
+        self.tell("step", fold, step, figures)
 
     def epoch_done(self, fold: int, epoch: int, step: int, rows: list[dict[str, Any]]) -> None:
         super().epoch_done(fold, epoch, step, rows)
