@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 import yaml
+from calibrators import calibrator
 
 from e1bind.engine.fit_calibration import cross_fitted_rows, fit_maps
 from e1bind.errors import RunError
-from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import reliability_bins
-from e1bind.plugins import discover
 from e1bind.report.gallery import ion_pictures
 from e1bind.runs.decision_files import read_calibration, write_calibration
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import read_oof, rows_of
-from e1bind.spec.validation import chosen_alone
-
-
-@cache
-def calibrator(method: str) -> Calibrator:
-    return Calibrator(chosen_alone("calibration", {method: {}}, discover()))
 
 
 def test_a_run_keeps_the_map_fitted_on_all_of_its_out_of_fold_predictions(trained):

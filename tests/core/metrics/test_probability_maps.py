@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 
 import numpy as np
 import pytest
 import yaml
+from calibrators import calibrator
 from sklearn.isotonic import IsotonicRegression
 
 from e1bind.errors import DataError
 from e1bind.metrics.calibrations import Platt
 from e1bind.metrics.options import NoOptions
-from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import reliability_bins
-from e1bind.plugins import discover
-from e1bind.spec.validation import chosen_alone
 
 METHODS = ("platt", "isotonic")
-
-
-@cache
-def calibrator(method: str) -> Calibrator:
-    return Calibrator(chosen_alone("calibration", {method: {}}, discover()))
 
 
 def fit_calibration(probabilities, labels, method):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from small_specs import SMALLEST
 
 from e1bind.plugins import PluginPolicy, api, discover
 from e1bind.plugins.discovery import _register
@@ -17,23 +18,7 @@ def e1bind_metrics():
     return [MetricPlugin(name="old-metric", target="e1bind.metrics.curves:Auprc",
                          options="e1bind.metrics.options:NoOptions", summary="A metric.")]
 """
-SPEC = """\
-schema_version = 1
-[plugins]
-local = ["{file}"]
-[run]
-output_dir = "results"
-[data.fasta3]
-train = "x.fasta"
-[backbone.e1]
-random_weights = "tiny"
-[views.masked]
-[losses.prototype-bce]
-[training]
-ions = ["ZN"]
-[metrics]
-compute = ["{metric}"]
-"""
+PARTS = '[plugins]\nlocal = ["{file}"]\n[metrics]\ncompute = ["{metric}"]\n'
 
 
 @pytest.fixture
@@ -67,7 +52,7 @@ def test_validate_warns_of_plugins_that_a_spec_uses_and_of_no_others(
     file = plugin(tmp_path, "api_warned", 1)
     spec = tmp_path / "spec.toml"
     for metric, warned in (("old-metric", True), ("auprc", False)):
-        spec.write_text(SPEC.format(file=file.name, metric=metric))
+        spec.write_text(SMALLEST + PARTS.format(file=file.name, metric=metric))
         assert e1bind(["validate", str(spec)]) == 0
         said = capsys.readouterr().err
         assert ("local: written for plugin API 1, which e1bind-core 0.3" in said) == warned

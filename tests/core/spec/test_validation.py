@@ -7,28 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from small_specs import SMALLEST
 
 from e1bind.errors import SpecError, UserError
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import RunDir
 from e1bind.spec import RunSpec, load_spec
 
-BASE = """\
-schema_version = 1
-[run]
-output_dir = "results"
-[data.fasta3]
-train = "{ion}_train.fasta"
-[backbone.e1]
-random_weights = "tiny"
-[views.masked]
-[losses.nt-xent]
-temperature = 0.1
-[losses.prototype-bce]
-weight = 2
-[training]
-ions = ["ZN"]
-"""
+LOSSES = "[losses.nt-xent]\ntemperature = 0.1\n[losses.prototype-bce]\nweight = 2\n"
+BASE = SMALLEST.replace("[losses.prototype-bce]\n", LOSSES)
 
 Load = Callable[..., RunSpec]
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from e1bind.contracts import MASK, UNKNOWN, LossOutput, MetricOutput, ResidueRecord, TokenBatch, View
+from e1bind.spec.named import methods_fault
 
 Fault = str | None
 
@@ -25,13 +26,8 @@ def built_fault(kind: str, component: Any) -> Fault:
     return _BUILT[kind](component)
 
 
-def _methods(component: Any, names: Sequence[str]) -> Fault:
-    missing = [name for name in names if not callable(getattr(component, name, None))]
-    return f"has no method {missing[0]!r}" if missing else None
-
-
 def _reader(reader: Any) -> Fault:
-    return _methods(reader, ["read"])
+    return methods_fault(reader, ["read"])
 
 
 def _loss(loss: Any) -> Fault:
@@ -48,7 +44,7 @@ def _metric(metric: Any) -> Fault:
 
 
 def _views(views: Any) -> Fault:
-    if fault := _methods(views, ["generate"]):
+    if fault := methods_fault(views, ["generate"]):
         return fault
     count = getattr(views, "num_views", None)
     return None if _natural(count) else f"has num_views = {count!r}; it must be a whole number of at least 1"
@@ -80,23 +76,23 @@ def _backbone(backbone: Any) -> Fault:
         value = getattr(backbone, name)
         if not right(value):
             return f"has {name} = {value!r}; it must be {wanted}"
-    return _methods(backbone, ["encoder", "load_model", "hidden", "mlm_logits"])
+    return methods_fault(backbone, ["encoder", "load_model", "hidden", "mlm_logits"])
 
 
 def _head(head: Any) -> Fault:
-    return _methods(head, ["module"])
+    return methods_fault(head, ["module"])
 
 
 def _baseline(baseline: Any) -> Fault:
-    return _methods(baseline, ["fit", "score"])
+    return methods_fault(baseline, ["fit", "score"])
 
 
 def _calibration(calibration: Any) -> Fault:
-    return _methods(calibration, ["fit", "apply"])
+    return methods_fault(calibration, ["fit", "apply"])
 
 
 def _tracker(tracker: Any) -> Fault:
-    return _methods(tracker, ["begin", "fold", "step", "epoch", "figure", "summary", "end"])
+    return methods_fault(tracker, ["begin", "fold", "step", "epoch", "figure", "summary", "end"])
 
 
 _BUILT: dict[str, Callable[[Any], Fault]] = {
@@ -216,7 +212,7 @@ def head_module_fault(module: Any) -> Fault:
     """Whether a head made a module that can be started."""
     if not isinstance(module, nn.Module):
         return f"made {_a(module)}; a head's module() returns a torch.nn.Module"
-    return _methods(module, ["start"])
+    return methods_fault(module, ["start"])
 
 
 def head_scores_fault(scores: Any, residues: int) -> Fault:
@@ -235,16 +231,6 @@ def fitted_fault(fitted: Any) -> Fault:
         array = np.asarray(value)
         if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
             return f"learned {name!r}, which is no array of finite numbers"
-    return None
-
-
-def probabilities_fault(values: Any, residues: int) -> Fault:
-    """Whether a baseline gave a probability for each residue."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf" or array.shape != (residues,) or not ((array >= 0) & (array <= 1)).all():
-        return (
-            f"gave values of shape {list(array.shape)}, not a probability of 0 to 1 for each of {residues} residues"
-        )
     return None
 
 

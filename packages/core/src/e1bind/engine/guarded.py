@@ -37,7 +37,6 @@ from e1bind.contracts import (
     ViewGenerator,
 )
 from e1bind.engine.contract_faults import (
-    Fault,
     built_fault,
     fitted_fault,
     head_module_fault,
@@ -46,43 +45,16 @@ from e1bind.engine.contract_faults import (
     logits_fault,
     loss_output_fault,
     metric_output_fault,
-    probabilities_fault,
     records_fault,
     token_batch_fault,
     views_fault,
 )
 from e1bind.engine.residue_probe import residue_places_fault
-from e1bind.errors import ContractError, UserError
+from e1bind.errors import UserError
+from e1bind.metrics.base import probabilities_fault
 from e1bind.plugins.foreign import ForeignError, foreign_code
 from e1bind.spec import Chosen
-
-
-@dataclass(frozen=True)
-class Named:
-    """How messages call a component, and what `check-plugin` is given to check it; both picklable."""
-
-    kind: str
-    full_name: str
-    checked_by: str
-
-    @classmethod
-    def of(cls, chosen: Chosen) -> Named:
-        """The name of a component that a spec has chosen."""
-        source = chosen.component.source
-        plugin = source.file if source.distribution == "local" and source.file else source.distribution
-        return cls(chosen.component.kind.replace("_", " "), chosen.component.full_name, plugin)
-
-    def hold(self, fault: Fault) -> None:
-        """Raise `ContractError` for a fault."""
-        if fault is not None:
-            raise self.error(fault)
-
-    def error(self, fault: str) -> ContractError:
-        """The sentence about a fault."""
-        return ContractError(
-            f"{self.kind} {self.full_name} {fault} (a fault of the plugin; `e1bind check-plugin {self.checked_by}` "
-            "tries all of its contract)"
-        )
+from e1bind.spec.named import Named
 
 
 def built(chosen: Chosen) -> Any:

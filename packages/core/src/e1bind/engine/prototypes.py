@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -94,8 +95,12 @@ class _Geometry:
         self.raw_NP, self.labels_N = sample.raw_NP.double(), sample.labels_N
         self.strategy, self.counts, self.world = strategy, counts, world
         self.mean_P = world.sum(self.raw_NP.sum(0)) / counts[0]
+
+    @cached_property
+    def difference_P(self) -> Tensor:
+        """Mean of binding residues minus that of the others, neither normalised."""
         positive, negative = self._class_means(self.raw_NP)
-        self.difference_P = positive - negative
+        return positive - negative
 
     @property
     def rate(self) -> float:

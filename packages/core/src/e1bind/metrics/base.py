@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -44,6 +45,16 @@ def why_undefined(probabilities_N: NDArray[np.floating], labels_N: NDArray[np.in
         return f"none of the {total} residues is positive"
     if positives == total:
         return f"all {total} residues are positive"
+    return None
+
+
+def probabilities_fault(values: Any, residues: int) -> str | None:
+    """Whether `values` are a probability for each residue; in words that go on after a component's name."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" or array.shape != (residues,) or not ((array >= 0) & (array <= 1)).all():
+        return (
+            f"gave values of shape {list(array.shape)}, not a probability of 0 to 1 for each of {residues} residues"
+        )
     return None
 
 

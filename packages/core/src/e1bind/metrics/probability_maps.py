@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from e1bind.contracts import Calibration
-from e1bind.errors import ContractError, DataError, UserError
-from e1bind.metrics.base import as_scored, why_undefined
+from e1bind.errors import DataError, UserError
+from e1bind.metrics.base import as_scored, probabilities_fault, why_undefined
 from e1bind.plugins.foreign import ForeignError, foreign_code, told
 from e1bind.spec import Chosen
+from e1bind.spec.named import Named, methods_fault
 
 METHOD = "method"
 """Key of the file that names the calibration; all others are what it fitted."""
@@ -29,12 +30,10 @@ class Calibrator:
 
     def __init__(self, chosen: Chosen) -> None:
         component = chosen.component
-        self.name = component.full_name
+        self.named = Named.of(chosen)
         self.method = component.name if component.first_party else component.full_name
         self.calibration: Calibration = chosen.build()
-        for method in ("fit", "apply"):
-            if not callable(getattr(self.calibration, method, None)):
-                raise self._broken(f"has no method {method!r}")
+        self.named.hold(methods_fault(self.calibration, ["fit", "apply"]))
 
     def fit(self, probabilities: ArrayLike, labels: ArrayLike) -> ProbabilityMap:
         """Fit on N residues of both classes with probabilities in [0, 1]; `DataError` where that cannot be done."""
@@ -47,9 +46,8 @@ class Calibrator:
             with foreign_code():
                 fitted = self.calibration.fit(probabilities_N.astype(np.float64), labels_N.astype(np.int8))
         except ForeignError as error:
-            raise self._broken(f"failed fitting: {error}") from error
-        if fault := fitted_fault(fitted):
-            raise self._broken(fault)
+            raise self.named.error(f"failed fitting: {error}") from error
+        self.named.hold(fitted_fault(fitted))
         return ProbabilityMap(self, {name: np.asarray(value).tolist() for name, value in fitted.items()})
 
     def cross_fitted(self, probabilities: ArrayLike, labels: ArrayLike, fold: ArrayLike) -> NDArray[np.float64]:
@@ -82,24 +80,13 @@ class Calibrator:
         """Calibrated probabilities in [0, 1], same shape. Raises `ContractError`, or `DataError`."""
         given = np.asarray(probabilities, np.float64)
         try:
-            found = np.asarray(self.calibration.apply(fitted, given.ravel()))
+            found = self.calibration.apply(fitted, given.ravel())
         except DataError:
             raise
         except Exception as error:  # whatever a plugin raises is its own fault
-            raise self._broken(f"failed being applied: {told(error)}") from error
-        if (
-            found.dtype.kind not in "biuf"
-            or found.shape != (given.size,)
-            or not ((found >= 0) & (found <= 1)).all()
-        ):
-            raise self._broken(f"gave values of shape {list(found.shape)}, not a probability of 0 to 1 for each")
-        return found.astype(np.float64).reshape(given.shape)
-
-    def _broken(self, fault: str) -> ContractError:
-        return ContractError(
-            f"calibration {self.name} {fault} (a fault of the plugin; `e1bind check-plugin "
-            f"{self.name.partition('/')[0]}` tries all of its contract)"
-        )
+            raise self.named.error(f"failed being applied: {told(error)}") from error
+        self.named.hold(probabilities_fault(found, given.size))
+        return np.asarray(found, np.float64).reshape(given.shape)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from e1bind.files.reading import digest
 from e1bind.log import log
 from e1bind.runs.creation import freeze_spec, provenance
 from e1bind.runs.digests import advising, from_a_copy
-from e1bind.runs.fingerprints import TRACKERS, spec_fingerprint, training_fingerprint
+from e1bind.runs.fingerprints import TRACKERS, spec_fingerprint, training_fingerprint, unwatched
 from e1bind.runs.frozen_spec import frozen_table
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun, Forced, PluginSource
@@ -85,7 +85,7 @@ def check_unchanged(
             f"{run.path}: the training data has changed since the run was begun ({_data_change(begun, data)}); "
             "its folds would no longer be those that were trained on. Put the data back, or start a new run"
         )
-    changes = [f"spec: {line}" for line in differences(_trained(completed(resolved)), _trained(spec.resolved()))]
+    changes = [f"spec: {line}" for line in differences(unwatched(completed(resolved)), unwatched(spec.resolved()))]
     if begun.spec != spec_fingerprint(resolved):
         changes.append(f"{run.resolved_spec.name} itself was edited")
     if begun.sealed and digest(run.plugins) != begun.files.get(run.plugins.name):
@@ -147,11 +147,6 @@ def _versions(plugins: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         for path, source in plugins.items()
         if not path.startswith(f"{TRACKERS}.")
     }
-
-
-def _trained(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a resolved spec may not change: who watches a run may."""
-    return {name: own for name, own in table.items() if name != TRACKERS}
 
 
 def _data_change(begun: Begun, data: Mapping[str, Any]) -> str:

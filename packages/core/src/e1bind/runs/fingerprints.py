@@ -48,11 +48,17 @@ def spec_fingerprint(resolved: Mapping[str, Any]) -> str:
     return sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
 
 
+def unwatched(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved spec without its trackers: who watches a run may change."""
+    return {name: table for name, table in resolved.items() if name != TRACKERS}
+
+
 def training_fingerprint(resolved: Mapping[str, Any]) -> str:
     """SHA-256 over what of a resolved spec has a part in a fold's results: not where and by whom it is computed."""
     run, training, msa = (dict(resolved.get(name, {})) for name in ("run", "training", "msa"))
     for key in ("workers", "save_every_steps"):
         training.pop(key, None)
     msa.pop("cache_dir", None)
-    resolved = {name: table for name, table in resolved.items() if name != TRACKERS}
-    return spec_fingerprint({**resolved, "run": {"seed": run.get("seed")}, "training": training, "msa": msa})
+    return spec_fingerprint(
+        {**unwatched(resolved), "run": {"seed": run.get("seed")}, "training": training, "msa": msa}
+    )

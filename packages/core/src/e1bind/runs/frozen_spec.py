@@ -15,7 +15,7 @@ from e1bind.errors import RunError, SpecError
 from e1bind.files.reading import digest, json_value, parsing, read_bytes
 from e1bind.plugins import PluginPolicy, discover
 from e1bind.runs.digests import advising, from_a_copy
-from e1bind.runs.fingerprints import TRACKERS, spec_fingerprint
+from e1bind.runs.fingerprints import spec_fingerprint, unwatched
 from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun
 from e1bind.runs.seals import read_sealed
@@ -23,7 +23,7 @@ from e1bind.spec import Chosen, RunSpec
 from e1bind.spec.loading import RawSpec
 from e1bind.spec.older import completed
 from e1bind.spec.options import SpecString
-from e1bind.spec.validation import NO_CALIBRATION, chosen_alone, validate_spec
+from e1bind.spec.validation import chosen_alone, validate_spec
 
 TRUST = "--trust-run-code"
 _REMOTE, _VERSION = "trust_remote_code", "schema_version"
@@ -62,7 +62,7 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
     """
     table = completed(frozen_table(run))
     if not watched:
-        table[TRACKERS] = {}
+        table = unwatched(table)
     if checkpoint is not None:
         for options in table.get("backbone", {}).values():
             if isinstance(options, dict):
@@ -86,10 +86,8 @@ def frozen_spec(run: RunDir, checkpoint: str | None = None, trusted: bool = Fals
 
 def frozen_calibration(run: RunDir) -> Chosen | None:
     """The calibration of a run, from an installed plugin; None for a run without. Raises `UserError`."""
-    table = completed(frozen_table(run))
-    if table.get("metrics", {}).get("calibration", NO_CALIBRATION) == NO_CALIBRATION:
-        return None
-    return chosen_alone("calibration", table["calibration"], discover(PluginPolicy(strict=False)))
+    table = completed(frozen_table(run))["calibration"]
+    return chosen_alone("calibration", table, discover(PluginPolicy(strict=False))) if table else None
 
 
 def _was_edited(run: RunDir, table: Mapping[str, Any]) -> bool:

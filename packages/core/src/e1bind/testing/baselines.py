@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import UNKNOWN, BaselineChain
-from e1bind.engine.contract_faults import fitted_fault, probabilities_fault
+from e1bind.engine.contract_faults import fitted_fault
+from e1bind.metrics.base import probabilities_fault
 from e1bind.testing.chains import tiny_chains
 from e1bind.testing.check import Broken, Checks
 from e1bind.testing.subject import ION, Subject

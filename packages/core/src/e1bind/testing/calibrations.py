@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from e1bind.metrics.base import probabilities_fault
 from e1bind.metrics.probability_maps import fitted_fault
 from e1bind.metrics.reliability import reliability_bins
 from e1bind.testing.check import Broken, Checks
@@ -41,11 +42,10 @@ def map_by(subject: Subject, probabilities: NDArray[np.float64], labels: NDArray
 
 def mapped_by(subject: Subject, fitted: Mapping[str, Any], probabilities: NDArray[np.float64]) -> Any:
     """Calibrated probabilities [N] by a fresh instance. Raises `Broken` where they are none."""
-    found = np.asarray(subject.build().apply(fitted, probabilities.copy()))
-    right = found.dtype.kind in "biuf" and found.shape == probabilities.shape
-    if not right or not ((found >= 0) & (found <= 1)).all():
-        raise Broken("gives something else than a probability of 0 to 1 for each residue")
-    return found
+    found = subject.build().apply(fitted, probabilities.copy())
+    if fault := probabilities_fault(found, len(probabilities)):
+        raise Broken(fault)
+    return np.asarray(found)
 
 
 @CHECKS.check("return a dict of finite numbers, or lists of them, from fit; nothing else is kept")
