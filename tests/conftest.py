@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -53,6 +54,20 @@ def third_parties(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_package(source, "heavy-losses", plugin="import sys\nsys.exit(3)"),
     )
     return target
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """The commands send the log to the terminal of their process; this one goes on after them.
+
+    pytest listens to the root logger, and to this one as well where it does not propagate: a test that found it so
+    would see every line twice.
+    """
+    yield
+    log = logging.getLogger("e1bind")
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="module", autouse=True)

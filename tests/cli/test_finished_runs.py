@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import logging
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,16 +25,6 @@ COMMANDS = ("predict", "evaluate", "compare", "report")
 def trained(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 1")
     return train_once(tmp_path_factory.mktemp("cli"), text).run.path
-
-
-@pytest.fixture(autouse=True)
-def quiet_log() -> Iterator[None]:
-    """The commands send the log to the terminal of their process; this one goes on after them."""
-    log = logging.getLogger("e1bind")
-    before = log.handlers[:], log.propagate, log.level
-    yield
-    log.handlers[:], log.propagate = before[0], before[1]
-    log.setLevel(before[2])
 
 
 @pytest.fixture

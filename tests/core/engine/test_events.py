@@ -25,7 +25,6 @@ def clock() -> Clock:
 @pytest.fixture
 def spoken(clock, caplog):
     caplog.set_level(logging.INFO, logger="e1bind")
-    logging.getLogger("e1bind").propagate = True
     return Spoken(Listener(), clock)
 
 

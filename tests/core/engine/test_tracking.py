@@ -155,7 +155,6 @@ def test_trackers_that_fail_or_hang_are_named_once_each_and_change_nothing(
     names = ("hangs", "builds", "begins", "steps", "speaks", "lacks", "links", "removes")
     tables = '[plugins]\nlocal = ["wrong.py"]\n' + "".join(f"[trackers.{name}]\n" for name in names)
     caplog.set_level(logging.WARNING, logger="e1bind")
-    logging.getLogger("e1bind").propagate = True
     run = train_once(tmp_path, spec_text + JSONL + tables).run
     for name, said in {
         "builds": "failed in the constructor: RuntimeError: no server",
@@ -197,7 +196,6 @@ def test_what_a_tracker_changes_is_its_own():
 
 
 def test_a_tracker_far_behind_is_dropped_and_nobody_waits_for_it(caplog, monkeypatch):
-    logging.getLogger("e1bind").propagate = True
     monkeypatch.setattr(tracker_thread, "MOST_WAITING", 5)
     leave = threading.Event()
 

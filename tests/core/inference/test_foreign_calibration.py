@@ -78,6 +78,7 @@ def test_one_that_breaks_its_contract_is_named(tmp_path, root, module, body, sai
     with pytest.raises(ContractError, match="calibration local/power") as caught:
         train(tmp_path, root / "examples" / "data", body, module)
     assert said in str(caught.value)
+    assert f"check-plugin {tmp_path / module}.py`" in str(caught.value)
 
 
 def test_numbers_of_another_calibration_are_refused(run):

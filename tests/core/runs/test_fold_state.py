@@ -32,7 +32,6 @@ def state_at(epoch, step=0):
 @pytest.fixture
 def files(tmp_path, caplog):
     caplog.set_level(logging.WARNING, "e1bind")
-    logging.getLogger("e1bind").propagate = True
     return StateFiles(tmp_path / "last")
 
 
