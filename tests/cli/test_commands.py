@@ -47,6 +47,19 @@ print("\\nheavy:", code, [name for name in {HEAVY!r} if name in sys.modules])
     assert result.stdout.splitlines()[-1] == "heavy: 0 []", result.stdout + result.stderr
 
 
+def test_describing_any_component_imports_nothing_heavy() -> None:
+    """Also where the package that holds it imports torch as soon as it is imported."""
+    code = f"""
+import sys
+from e1bind.plugins import discover
+from e1bind_cli.app import run
+codes = [run(["describe", f"{{c.kind}}.{{c.full_name}}"]) for c in discover().components()]
+print("\\nheavy:", set(codes), len(codes) > 20, [name for name in {HEAVY!r} if name in sys.modules])
+"""
+    result = run_python(code)
+    assert result.stdout.splitlines()[-1] == "heavy: {0} True []", result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("command", [["--help"], ["check-plugin", "--help"], ["list-plugins"]])
 def test_what_reads_no_spec_builds_none_of_its_tables(command: list[str]) -> None:
     """pydantic takes longer to make the models of a spec than everything else takes together."""

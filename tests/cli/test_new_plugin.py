@@ -15,7 +15,7 @@ from plugin_packages import environment, install, run_cli
 from e1bind.testing.plugin import check_plugin
 from e1bind_cli.app import run as e1bind
 
-KINDS = ("loss", "view-generator", "backbone", "metric", "reader", "baseline", "calibration", "tracker")
+KINDS = ("loss", "view-generator", "backbone", "head", "metric", "reader", "baseline", "calibration", "tracker")
 
 
 def new(folder: Path, name: str, *kinds: str, more: tuple[str, ...] = ()) -> int:

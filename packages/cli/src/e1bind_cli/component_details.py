@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,14 @@ def details_of(component: Component, name: str) -> dict[str, Any]:
         "provides": sorted(plugin.provides | defaults.capabilities() if defaults else plugin.provides),
         "target": _location(plugin.target),
         "options_at": _location(plugin.options),
-        "options": [_option(option, field) for option, field in model.model_fields.items()],
+        "options": options_of(model),
         "example": example_table(component, model, name),
     }
+
+
+def options_of(model: type[Options]) -> list[dict[str, str]]:
+    """Name, type, default and description of each option, in words."""
+    return [_option(option, field) for option, field in model.model_fields.items()]
 
 
 def _defaults(model: type[Options]) -> Options | None:
@@ -60,13 +66,24 @@ def _option(name: str, field: Any) -> dict[str, str]:
 def _location(target: str) -> str:
     """ "module:Name (file:line)", read from the source without importing the module."""
     module, _, name = target.partition(":")
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
+    origin = _source_of(module)
+    if origin is None:
         return target
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(origin).read_text(encoding="utf-8"))
     lines = [
         node.lineno
         for node in tree.body
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name.split(".")[0]
     ]
-    return f"{target} ({spec.origin}:{lines[0]})" if lines else f"{target} ({spec.origin})"
+    return f"{target} ({origin}:{lines[0]})" if lines else f"{target} ({origin})"
+
+
+def _source_of(module: str) -> str | None:
+    """The file of a module. `find_spec` alone would import its parents, which may bring torch."""
+    top, *below = module.split(".")
+    spec = importlib.util.find_spec(top)
+    for name in below:
+        if spec is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{name}", spec.submodule_search_locations)
+    return spec.origin if spec else None

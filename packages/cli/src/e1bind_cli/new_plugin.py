@@ -17,6 +17,7 @@ class Kind(enum.StrEnum):
     LOSS = "loss"
     VIEW_GENERATOR = "view-generator"
     BACKBONE = "backbone"
+    HEAD = "head"
     METRIC = "metric"
     READER = "reader"
     BASELINE = "baseline"

@@ -28,6 +28,7 @@ class Kind:
     component: Imports
     options: Imports
     needs: str = ""
+    provides: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -64,6 +65,17 @@ KINDS: dict[str, Kind] = {
             "e1bind.errors": ("DataError", "UserError"),
         },
         options=FIELD | OPTIONS,
+    ),
+    "head": Kind(
+        template="head",
+        file="head",
+        table="head",
+        contract="HeadContract",
+        summary="Similarity to the prototype, with a scale and an offset learned for each ion.",
+        component={"math": ("",), "torch": ("", "nn"), "e1bind.scoring": ("scored_views",)},
+        options=FIELD | OPTIONS,
+        needs='{"loss-on-scores"}',
+        provides='{"scores", "prototypes"}',
     ),
     "metric": Kind(
         template="metric",
@@ -146,6 +158,10 @@ class Part:
     @property
     def needs(self) -> str:
         return self.of.needs
+
+    @property
+    def provides(self) -> str:
+        return self.of.provides
 
     @property
     def contract(self) -> str:

@@ -144,6 +144,7 @@ def _spec(name: str, parts: Sequence[Part], file: str, data: str, local: bool = 
         reader=_name(parts, "reader", "fasta3"),
         backbone=_name(parts, "backbone", "e1"),
         views=_name(parts, "view_generator", "masked"),
+        head=_name(parts, "head", ""),
         loss=_name(parts, "loss", ""),
         baseline=_name(parts, "baseline", ""),
         calibration=_name(parts, "calibration", ""),
