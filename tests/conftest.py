@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # test files import `plugin_packages` from here
+# Test files import `plugin_packages` and its like from here, and `pages`, which writes the site's reference.
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[1] / "docs"))
 
 from plugin_packages import install, write_package
 

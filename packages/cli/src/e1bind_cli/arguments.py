@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-SpecFile = Annotated[Path, typer.Argument(help="Run spec, a TOML file.", show_default=False)]
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="Run spec, a TOML file.", show_default=False)]
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override one value, e.g. training.epochs=3; repeatable."),

@@ -13,7 +13,7 @@ from e1bind_cli.console import out
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write.")] = Path("spec.toml"),
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")] = Path("spec.toml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented starter spec."""

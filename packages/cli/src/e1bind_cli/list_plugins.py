@@ -25,7 +25,7 @@ def list_plugins(
     kind: Annotated[
         str | None, typer.Option("--kind", help=f"Components of this kind alone: {', '.join(KINDS)}.")
     ] = None,
-    spec: Annotated[Path | None, typer.Option("--spec", help="Also apply this spec's [plugins] table.")] = None,
+    spec: Annotated[Path | None, typer.Option("--spec", help="Also apply this spec's table of plugins.")] = None,
 ) -> None:
     """List components by kind, where they come from, and plugins that are broken, with the reason."""
     kinds = KINDS if kind is None else (_known(kind),)

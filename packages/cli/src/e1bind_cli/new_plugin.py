@@ -26,15 +26,23 @@ class Kind(enum.StrEnum):
 
 
 def new_plugin(
-    name: Annotated[str, typer.Argument(help="Name of the package, e.g. acme-losses.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the package, e.g. acme-losses.", show_default=False)
+    ],
     kind: Annotated[
-        list[Kind], typer.Option("--kind", help="Kind of component it offers; repeatable.", show_default=False)
+        list[Kind],
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help=f"Kind of component it offers: {', '.join(Kind)}; repeatable.",
+            show_default=False,
+        ),
     ],
     component: Annotated[
         str | None, typer.Option("--component", help="Name of the component, where there is one.")
     ] = None,
     local: Annotated[
-        bool, typer.Option("--local", help="A single file for a spec's [plugins] local, no package.")
+        bool, typer.Option("--local", help="A single file for a spec's plugins.local, no package.")
     ] = False,
     folder: Annotated[Path, typer.Option("--folder", help="Where to put it.")] = Path("."),
 ) -> None:

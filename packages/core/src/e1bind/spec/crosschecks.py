@@ -9,14 +9,10 @@ from dataclasses import dataclass
 from e1bind.errors import Problem
 from e1bind.spec.runspec import Chosen, RunSpec, loss_temperatures
 from e1bind.spec.sections import LoraSection, PrototypesSection
+from e1bind.spec.words import HOST_PROVIDES, SCORE_LOSS
 
 _AT_LEAST = re.compile(r"(?P<name>[a-z0-9-]+)>=(?P<least>\d+)")
 _COUNTED = re.compile(r"(?P<name>[a-z0-9-]+)=(?P<count>\d+)")
-
-HOST_PROVIDES = frozenset({"embeddings"})
-"""What the engine itself gives to whoever needs it."""
-SCORE_LOSS = "loss-on-scores"
-"""What a head needs that has something to learn: a loss that needs "scores"."""
 
 _MEANING = {
     "prototypes": "a head that scores by prototypes, as [head.prototype] does",

@@ -10,29 +10,14 @@ from pydantic import BaseModel
 
 from e1bind.engine.contract_faults import built_fault
 from e1bind.plugins import discover
-from e1bind.spec.crosschecks import SCORE_LOSS
 from e1bind.spec.problems import validate_options
+from e1bind.spec.words import KNOWN_WORDS
 from e1bind.testing.check import Broken, Checks, DoesNotApply
 from e1bind.testing.processes import in_fresh_processes
 from e1bind.testing.subject import Subject
 
 CHECKS = Checks()
 EXAMPLE = "has-an-example"
-
-KNOWN_WORDS = {
-    "embeddings": "final hidden states of the unadapted backbone; the engine computes them",
-    "scores": "a score for each residue; any head",
-    SCORE_LOSS: "a loss that needs scores, so that a head's parameters learn something",
-    "prototypes": "a unit vector for each ion, set before training",
-    "mlm-logits": "scores of a masked-LM head",
-    "masked-tokens": "views in which residues are hidden and to be predicted",
-    "contexts": "a backbone that reads homologous sequences before the chain",
-    "views": "counted: how many views a chain has; views>=2 is met by views=2 and more",
-    "random-weights": "a backbone without pretrained weights, which the figures then say",
-    "all-ranks": "a loss that gives several processes the value and gradients of one with all residues",
-}
-"""What `needs` and `provides` may say without a component of its own, and what it means."""
-"""What the host and the components that ship with it can provide."""
 
 
 @CHECKS.check("give every field of the options model Field(..., description=...)")
