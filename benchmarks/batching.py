@@ -20,8 +20,8 @@ import torch
 from transformers import EsmConfig, EsmModel
 
 from e1bind.data.batching import Batch, budget_batches, fixed_batches, padding_share
-from e1bind.data.fasta3 import Fasta3Reader
-from e1bind.data.options import Fasta3Options
+from e1bind.readers.fasta3 import Fasta3Reader
+from e1bind.readers.options import Fasta3Options
 from e1bind_backbones.e1 import encode_rows
 from e1bind_backbones.e1.random_init import random_config, random_model
 

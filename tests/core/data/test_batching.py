@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from e1bind.data.batching import budget_batches, fixed_batches, padding_share
-from e1bind.data.fasta3 import read_fasta3
+from e1bind.readers.fasta3 import read_fasta3
 
 LENGTHS = np.random.default_rng(0).integers(20, 600, 333).tolist()
 

@@ -11,9 +11,9 @@ from types import ModuleType
 import pytest
 
 from e1bind.data.clusters import read_clusters
-from e1bind.data.fasta3 import read_fasta3
 from e1bind.data.fold_plan import assign_folds
 from e1bind.data.records import merge_ions
+from e1bind.readers.fasta3 import read_fasta3
 
 CHAINS = {"ZN": 13, "CA": 2, "MG": 2}
 

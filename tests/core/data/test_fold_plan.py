@@ -8,10 +8,10 @@ import pytest
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.clusters import read_clusters
-from e1bind.data.fasta3 import read_fasta3
 from e1bind.data.fold_plan import FoldPlan, assign_folds
 from e1bind.data.records import merge_ions
 from e1bind.errors import DataError
+from e1bind.readers.fasta3 import read_fasta3
 
 IONS = ("ZN", "CA")
 

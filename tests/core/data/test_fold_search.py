@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.clusters import read_clusters
-from e1bind.data.fasta3 import read_fasta3
 from e1bind.data.fold_plan import _join_groups, _quantities, assign_folds
 from e1bind.data.fold_search import MAX_SWEEPS, PER_ION, search_plan
 from e1bind.data.records import merge_ions
+from e1bind.readers.fasta3 import read_fasta3
 
 Floats = NDArray[np.float64]
 

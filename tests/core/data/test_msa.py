@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from e1bind.data.fasta3 import read_fasta3
 from e1bind.data.msa import Alignment, holds, parse_a3m, read_a3m, shared_words
 from e1bind.errors import DataError
+from e1bind.readers.fasta3 import read_fasta3
 
 PATH = Path("some.a3m")
 

@@ -94,7 +94,7 @@ def test_chains_of_the_training_are_found_by_id_and_by_sequence(trained, root, w
 
 
 def test_training_sequences_come_whole_out_of_the_table(trained, root):
-    from e1bind.data.fasta3 import read_fasta3
+    from e1bind.readers.fasta3 import read_fasta3
     from e1bind.runs.oof_table import read_oof
 
     found = training_sequences(read_oof(trained / "oof_preds.npz"))

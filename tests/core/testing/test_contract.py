@@ -98,7 +98,7 @@ def test_the_page_lists_every_check_with_its_promise(root) -> None:
 
 
 def test_tiny_chains_are_whole_and_can_be_read(tmp_path) -> None:
-    from e1bind.data.fasta3 import read_fasta3
+    from e1bind.readers.fasta3 import read_fasta3
 
     chains = tiny_chains()
     back = read_fasta3(write_fasta3(tmp_path / "ZN.fasta", chains), "ZN")

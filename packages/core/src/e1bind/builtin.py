@@ -24,8 +24,8 @@ def e1bind_readers() -> Sequence[ReaderPlugin]:
     return [
         ReaderPlugin(
             name="fasta3",
-            target="e1bind.data.fasta3:Fasta3Reader",
-            options="e1bind.data.options:Fasta3Options",
+            target="e1bind.readers.fasta3:Fasta3Reader",
+            options="e1bind.readers.options:Fasta3Options",
             summary="Three-line FASTA: header, sequence, one 0/1 label per residue; one file for each ion.",
         )
     ]

@@ -35,10 +35,10 @@ def to_lines(content: bytes) -> list[str]:
 
 
 class FileProblems:
-    """Collects what is wrong with a file, line by line."""
+    """Collects what is wrong with a file, line by line, or by another `unit` that is counted from 1."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, unit: str = "line") -> None:
+        self.path, self.unit = path, unit
         self._found: list[tuple[int, str]] = []
 
     def add(self, line: int, message: str) -> None:
@@ -51,7 +51,7 @@ class FileProblems:
             return
         count = len(self._found)
         text = [f"{self.path} has {count} problem{'' if count == 1 else 's'}:"]
-        text += [f"  line {line}: {message}" for line, message in sorted(self._found)[:MAX_SHOWN]]
+        text += [f"  {self.unit} {line}: {message}" for line, message in sorted(self._found)[:MAX_SHOWN]]
         if count > MAX_SHOWN:
             text.append(f"  and {count - MAX_SHOWN} more")
         raise DataError("\n".join(text))

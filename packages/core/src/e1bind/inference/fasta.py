@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import cast
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fasta3 import ALPHABET, LABELS, RARE_LETTERS, RARE_TO_X, UPPER
 from e1bind.data.ids import id_fault, shown_id
+from e1bind.data.labels import LABELS
+from e1bind.data.letters import letters_fault, read_letters
 from e1bind.errors import DataError
 from e1bind.log import log
 
@@ -138,20 +139,11 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, int, list[
 def _sequence(body: list[str], rare_to_x: bool) -> tuple[str, str | None]:
     """The sequence, and what is wrong with it."""
     body = _without_labels(body)
-    sequence = "".join(body).translate(UPPER)
-    if rare_to_x:
-        sequence = sequence.translate(RARE_TO_X)
-    strange = sorted(set(sequence) - ALPHABET)
+    sequence = read_letters("".join(body), rare_to_x)
     if not sequence:
         return sequence, "no sequence; write it on the line after the header"
-    if not strange:
-        return sequence, None
-    at = next(i for i, letter in enumerate(sequence) if letter in strange)
-    message = f"letter {', '.join(map(repr, strange[:8]))} in the sequence (first at residue {at + 1})"
-    message += "; allowed are the 20 standard residues and X"
-    if set(strange) <= RARE_LETTERS:
-        message += "; --rare-to-x reads B, J, O, U and Z as X"
-    return sequence, message
+    fault = letters_fault(sequence, "--rare-to-x")
+    return sequence, fault[1] if fault else None
 
 
 def _without_labels(body: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fasta3 import with_msa
+from e1bind.data.msa_files import with_msa
 from e1bind.errors import DataError, UserError
 from e1bind.inference.chain_matching import Painter, match_chains
 from e1bind.inference.ensemble import Ensemble, choose_device

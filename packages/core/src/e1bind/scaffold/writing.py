@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from e1bind import __version__
+from e1bind.data.labels import text_of_labels
 from e1bind.errors import UserError
 from e1bind.files.writing import output_text
 from e1bind.plugins import API_VERSION
 from e1bind.scaffold.imports import import_lines
 from e1bind.scaffold.names import check_component, check_distribution, component_names
 from e1bind.scaffold.parts import TEMPLATES, Part
-from e1bind.testing.chains import label_text, tiny_chains
+from e1bind.testing.chains import tiny_chains
 
 
 @dataclass(frozen=True)
@@ -156,4 +157,5 @@ def _spec(name: str, parts: Sequence[Part], file: str, data: str, local: bool = 
 def _data(parts: Sequence[Part]) -> str:
     """Made-up chains, as the generated reader, or else `fasta3`, takes them."""
     form = "{},{},{}\n" if _name(parts, "reader", "") else ">{}\n{}\n{}\n"
-    return "".join(form.format(record.id, record.sequence, label_text(record)) for record in tiny_chains())
+    rows = [(record.id, record.sequence, text_of_labels(record.labels["ZN"])) for record in tiny_chains()]
+    return "".join(form.format(*row) for row in rows)

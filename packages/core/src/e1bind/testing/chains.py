@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from e1bind.contracts import STANDARD_RESIDUES, UNKNOWN, ResidueRecord
+from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
+from e1bind.data.labels import text_of_labels
 
 BINDING = "CH"
 
@@ -31,14 +32,8 @@ def _chain(name: str, length: int, ion: str, rng: np.random.Generator) -> Residu
     return ResidueRecord(name, sequence, {ion: labels}, source="e1bind.testing")
 
 
-def label_text(record: ResidueRecord, ion: str = "ZN") -> str:
-    """One of 0, 1 and ? (unknown) for each residue."""
-    marks = {0: "0", 1: "1", UNKNOWN: "?"}
-    return "".join(marks[int(label)] for label in record.labels[ion])
-
-
 def write_fasta3(path: Path, records: Sequence[ResidueRecord], ion: str = "ZN") -> Path:
     """Write the chains as the reader `fasta3` takes them: id, sequence, one label for each residue."""
-    text = "".join(f">{record.id}\n{record.sequence}\n{label_text(record, ion)}\n" for record in records)
+    text = "".join(f">{record.id}\n{record.sequence}\n{text_of_labels(record.labels[ion])}\n" for record in records)
     path.write_text(text, encoding="utf-8")
     return path

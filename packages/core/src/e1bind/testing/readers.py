@@ -94,7 +94,7 @@ def absent_data_are_told(subject: Subject) -> None:
         raise Broken("gives labels for an ion that there are no data of")
 
 
-@CHECKS.check("raise DataError with the file, what is wrong and what to do; e1bind.data.fasta3 is an example")
+@CHECKS.check("raise DataError with the file, what is wrong and what to do; e1bind.readers.fasta3 is an example")
 def missing_files_are_told(subject: Subject) -> None:
     """A file that is not there is a DataError."""
     _damaged(subject, Path.unlink, "that was deleted", must_fail=True)

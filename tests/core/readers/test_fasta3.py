@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from e1bind.data.fasta3 import Fasta3Reader, read_fasta3
-from e1bind.data.options import Fasta3Options
 from e1bind.errors import DataError
+from e1bind.readers.fasta3 import Fasta3Reader, read_fasta3
+from e1bind.readers.options import Fasta3Options
 
 
 def write(folder: Path, content: str | bytes, name: str = "ZN_train.fasta") -> Path:

@@ -1,0 +1,76 @@
+"""What readers share: the file of an ion and a split, and the chains of a file with each id once."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from e1bind.contracts import ResidueRecord
+from e1bind.data.text import FileProblems
+from e1bind.errors import DataError
+
+log = logging.getLogger(__name__)
+
+
+def ion_file(template: Path | None, ion: str, split: str, table: str) -> Path:
+    """The file that a table of the spec (e.g. "data.fasta3") names for an ion. Raises `DataError` without one."""
+    if template is None:
+        raise DataError(f"no {split} data: set {table}.{split} in the spec")
+    path = Path(str(template).replace("{ion}", ion))
+    try:
+        exists = path.exists()
+    except OSError as error:  # the ion's name can make the file's too long
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if not exists:
+        raise DataError(_missing_file(template, path, ion, f"{table}.{split}"))
+    return path
+
+
+def _missing_file(template: Path, path: Path, ion: str, key: str) -> str:
+    """What is there instead of the file of an ion."""
+    message = f"{path}: there is no such file, which {key} names for ion {ion!r}"
+    pattern = glob.escape(str(template)).replace("{ion}", "*") + "*"
+    matches = sorted(glob.glob(pattern))
+    if not matches:
+        return f"{message}; correct the path (no file matches {template})"
+    shown = ", ".join(matches[:10]) + (f" and {len(matches) - 10} more" if len(matches) > 10 else "")
+    return f"{message}; correct the ion or the path. Files that match {template}: {shown}"
+
+
+class Chains:
+    """The chains of one file: each id once, what contradicts an earlier record noted as a problem."""
+
+    def __init__(self, problems: FileProblems) -> None:
+        self.problems = problems
+        self._first: dict[str, tuple[ResidueRecord, int]] = {}
+        self._repeats = 0
+
+    def add(self, record: ResidueRecord, line: int) -> None:
+        """Take the record that begins at a line (or row) of the file."""
+        first, at = self._first.setdefault(record.id, (record, line))
+        if first is record:
+            return
+        if clash := _clash(first, record):
+            where = f"{self.problems.unit} {at}"
+            self.problems.add(line, f"{record.id}: already read from {where} with {clash}")
+        else:
+            self._repeats += 1
+
+    def all(self) -> list[ResidueRecord]:
+        """The chains in the file's order. Raises `DataError` with all problems of the file."""
+        self.problems.raise_any()
+        if self._repeats:
+            path = self.problems.path
+            log.warning("%s: %d chains stand in the file more than once and were read once", path, self._repeats)
+        return [record for record, _ in self._first.values()]
+
+
+def _clash(first: ResidueRecord, second: ResidueRecord) -> str | None:
+    if first.sequence != second.sequence:
+        return "another sequence; give each chain an id of its own"
+    if any(not np.array_equal(labels, second.labels[ion]) for ion, labels in first.labels.items()):
+        return "other labels; merge them into one record"
+    return None
