@@ -27,7 +27,13 @@ def e1bind_readers() -> Sequence[ReaderPlugin]:
             target="e1bind.readers.fasta3:Fasta3Reader",
             options="e1bind.readers.options:Fasta3Options",
             summary="Three-line FASTA: header, sequence, one 0/1 label per residue; one file for each ion.",
-        )
+        ),
+        ReaderPlugin(
+            name="table",
+            target="e1bind.readers.table:TableReader",
+            options="e1bind.readers.options:TableOptions",
+            summary="CSV, TSV or Parquet with a row for each chain: id, sequence, and per ion labels or positions.",
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Options of the built-in reader; those of MSA sampling stand in the run spec, as `[msa]`."""
+"""Options of the readers; those of MSA sampling stand in the run spec, as `[msa]`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from e1bind.spec import Options, SpecPath
 
@@ -23,8 +23,8 @@ IonPath = Annotated[SpecPath, BeforeValidator(_check_template)]
 """A path relative to the spec file in which `{ion}` stands for the name of the ion."""
 
 
-class Fasta3Options(Options):
-    """Files of `>id`, sequence and one 0/1 label per residue."""
+class ReaderOptions(Options):
+    """What all readers of files take."""
 
     train: IonPath = Field(
         ...,
@@ -40,6 +40,14 @@ class Fasta3Options(Options):
         description="Letters other than the 20 standard residues and X (B, J, O, U, Z): refused, or read as X.",
     )
 
+    def requirements(self) -> frozenset[str]:
+        """Alignments are of use only to a backbone that reads contexts."""
+        return frozenset() if self.msa_dir is None else frozenset({"contexts"})
+
+
+class Fasta3Options(ReaderOptions):
+    """Files of `>id`, sequence and one 0/1 label per residue."""
+
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """Two chains of zinc."""
@@ -47,6 +55,38 @@ class Fasta3Options(Options):
         (folder / "ZN_train.fasta").write_text(text, encoding="utf-8")
         return {"train": str(folder / "{ion}_train.fasta")}
 
-    def requirements(self) -> frozenset[str]:
-        """Alignments are of use only to a backbone that reads contexts."""
-        return frozenset() if self.msa_dir is None else frozenset({"contexts"})
+
+class TableOptions(ReaderOptions):
+    """Tables with a row for each chain: CSV, TSV or Parquet, by their names."""
+
+    id: str = Field("id", min_length=1, description="Column of the chains' ids.")
+    sequence: str = Field("sequence", min_length=1, description="Column of the sequences.")
+    column: str = Field(
+        "{ion}",
+        min_length=1,
+        description="Column of an ion's labels; {ion} becomes its name, or, where there is no such column, any "
+        "name of the ion: ZN, zinc, Zn2+. An empty cell leaves the chain unknown for the ion.",
+    )
+    values: Literal["labels", "positions"] = Field(
+        "labels",
+        description="What a cell holds: labels, one of 0, 1 and ? for each residue; or positions, such as "
+        "`12 15 33` or `C12, C15, H33` (?20 is an unknown residue, and [] or - says that none binds).",
+    )
+    first: Literal[0, 1] | None = Field(
+        None, description="Number of a sequence's first residue in positions, 0 or 1; needed with them."
+    )
+
+    @model_validator(mode="after")
+    def _positions_are_counted_from_somewhere(self) -> TableOptions:
+        if self.values == "positions" and self.first is None:
+            raise ValueError('values = "positions" needs first = 0 or 1, the number of the first residue')
+        if self.values == "labels" and self.first is not None:
+            raise ValueError('`first` is for values = "positions"; labels need none')
+        return self
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two chains of zinc."""
+        rows = "one,MKVHCDEACGHK,000110010110\ntwo,GSHMCELPCWHT,00101?001010\n"
+        (folder / "chains.csv").write_text(f"id,sequence,ZN\n{rows}", encoding="utf-8")
+        return {"train": str(folder / "chains.csv")}
