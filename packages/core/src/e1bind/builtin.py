@@ -34,6 +34,18 @@ def e1bind_readers() -> Sequence[ReaderPlugin]:
             options="e1bind.readers.options:TableOptions",
             summary="CSV, TSV or Parquet with a row for each chain: id, sequence, and per ion labels or positions.",
         ),
+        ReaderPlugin(
+            name="uniprot",
+            target="e1bind.readers.uniprot:UniprotReader",
+            options="e1bind.readers.options:UniprotOptions",
+            summary="UniProt's exports: TSV with the column Binding site, or flat files.",
+        ),
+        ReaderPlugin(
+            name="biolip",
+            target="e1bind.readers.biolip:BiolipReader",
+            options="e1bind.readers.options:BiolipOptions",
+            summary="BioLiP's flat file: a line for each site of each chain.",
+        ),
     ]
 
 

@@ -90,3 +90,41 @@ class TableOptions(ReaderOptions):
         rows = "one,MKVHCDEACGHK,000110010110\ntwo,GSHMCELPCWHT,00101?001010\n"
         (folder / "chains.csv").write_text(f"id,sequence,ZN\n{rows}", encoding="utf-8")
         return {"train": str(folder / "chains.csv")}
+
+
+class UniprotOptions(ReaderOptions):
+    """What UniProt exports: a table (TSV) with Entry, Sequence and Binding site, or flat files (.txt, .dat)."""
+
+    evidence: list[str] = Field(
+        [],
+        max_length=100,
+        description="Codes of evidence that count, such as ECO:0000269 (an experiment); residues of other sites "
+        "are unknown then. []: all count.",
+    )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two proteins of zinc."""
+        site = 'BINDING {}; /ligand="Zn(2+)"; /evidence="ECO:0000269"'
+        rows = (("P1", "MKVHCDEACGHK", (4, 5)), ("P2", "GSHMCELPCWHT", (3, 9)))
+        lines = [f"{name}\t{text}\t{'; '.join(site.format(n) for n in places)}" for name, text, places in rows]
+        text = "\n".join(["Entry\tSequence\tBinding site", *lines])
+        (folder / "uniprot.tsv").write_text(f"{text}\n", encoding="utf-8")
+        return {"train": str(folder / "uniprot.tsv")}
+
+
+class BiolipOptions(ReaderOptions):
+    """BioLiP's flat file: a line for each site, with the chain and its binding residues."""
+
+    max_resolution: float | None = Field(
+        None, gt=0, description="Sites of structures at a worse resolution (in A) are left out; absent: none are."
+    )
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two chains of zinc."""
+        line = "{}\tA\t2.0\tBS01\tZN\tA\t1\t{}\t{}" + 11 * "\t" + "\t{}\n"
+        rows = (("1abc", "H4 C5", "MKVHCDEACGHK"), ("2abc", "H3 C9", "GSHMCELPCWHT"))
+        text = "".join(line.format(name, sites, sites, sequence) for name, sites, sequence in rows)
+        (folder / "BioLiP.txt").write_text(text, encoding="utf-8")
+        return {"train": str(folder / "BioLiP.txt")}

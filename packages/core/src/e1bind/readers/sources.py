@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.ids import id_fault
+from e1bind.data.letters import letters_fault
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 
@@ -38,6 +41,16 @@ def _missing_file(template: Path, path: Path, ion: str, key: str) -> str:
         return f"{message}; correct the path (no file matches {template})"
     shown = ", ".join(matches[:10]) + (f" and {len(matches) - 10} more" if len(matches) > 10 else "")
     return f"{message}; correct the ion or the path. Files that match {template}: {shown}"
+
+
+def chain_faults(name: object, sequence: str) -> Iterator[str]:
+    """What is wrong with a chain's id and its residues, as `read_letters` gives them."""
+    if fault := id_fault(name):
+        yield f"the id {fault}"
+    if not sequence:
+        yield "no sequence"
+    elif strange := letters_fault(sequence):
+        yield strange[1]
 
 
 class Chains:

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.ids import id_fault, shown_id
+from e1bind.data.ids import shown_id
 from e1bind.data.ions import meant_by
 from e1bind.data.labels import labels_fault, labels_of_text, united
-from e1bind.data.letters import letters_fault, read_letters
+from e1bind.data.letters import read_letters
 from e1bind.data.msa_files import with_alignments
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 from e1bind.readers.arrow import read_table
 from e1bind.readers.options import TableOptions
 from e1bind.readers.positions import labels_of_positions
-from e1bind.readers.sources import Chains, ion_file
+from e1bind.readers.sources import Chains, chain_faults, ion_file
 
 Labels = Callable[[Any, str], NDArray[np.int8]]
 """Labels [L] of a cell and a sequence; raises `ValueError` with what is wrong."""
@@ -80,7 +80,7 @@ class TableReader:
             return None
         name = str(name).strip() if isinstance(name, str | int) else name
         sequence = read_letters("".join(str(text or "").split()), self.options.unknown_residues == "to-x")
-        found = list(_faults(name, sequence))
+        found = list(chain_faults("" if name is None else name, sequence))
         try:
             labels = [self._labels(cell, sequence) for cell in known] if not found else []
         except ValueError as error:
@@ -106,15 +106,6 @@ def _rows(table: Any, options: TableOptions, columns: list[str]) -> Iterator[tup
 
 def _fits(name: str, before: str, after: str) -> bool:
     return len(name) > len(before) + len(after) and name.startswith(before) and name.endswith(after)
-
-
-def _faults(name: Any, sequence: str) -> Iterator[str]:
-    if fault := id_fault("" if name is None else name):
-        yield f"the id {fault}"
-    if not sequence:
-        yield "no sequence"
-    elif strange := letters_fault(sequence):
-        yield strange[1]
 
 
 def _labels_of_string(cell: Any, sequence: str) -> NDArray[np.int8]:
