@@ -51,5 +51,7 @@ def labels_at(length: int, binding: Iterable[int], unknown: Iterable[int] = ()) 
 
 def united(labels: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
     """Labels [L] for any of several ions: binds if one binds, unknown if none does and one is unknown."""
+    if len(labels) == 1:
+        return labels[0]
     stacked = np.stack(labels)
     return np.where((stacked == 1).any(0), 1, stacked.min(0)).astype(np.int8)

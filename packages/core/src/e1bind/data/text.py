@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import logging
 import zlib
 from pathlib import Path
 
 from e1bind.errors import DataError
+
+log = logging.getLogger(__name__)
 
 MAX_SHOWN = 20
 """Problems of one file that are printed in full; the rest is counted, so that a report fits on a screen."""
@@ -26,6 +29,12 @@ def read_bytes(path: Path) -> bytes:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: damaged gzip file ({error}); copy or pack it again") from error
+
+
+def warn_of_a_cut(path: Path, content: bytes) -> None:
+    """Say so where the last line has no end: a cut file may be cut within a number, and still read well."""
+    if content and not content.endswith((b"\n", b"\r")):
+        log.warning("%s: its last line has no line break at its end; was the file cut?", path)
 
 
 def to_lines(content: bytes) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyarrow import csv, parquet
 
-from e1bind.data.text import read_bytes
+from e1bind.data.text import read_bytes, warn_of_a_cut
 from e1bind.errors import DataError
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
@@ -29,7 +29,11 @@ def read_table(path: Path) -> Any:
     if not content.strip():
         raise DataError(f"{path}: is empty; expected a table with a header and a row for each chain")
     try:
-        table = parquet.read_table(io.BytesIO(content)) if kind == ".parquet" else _text(content, SEPARATORS[kind])
+        if kind == ".parquet":
+            table = parquet.read_table(io.BytesIO(content))
+        else:
+            warn_of_a_cut(path, content)
+            table = _text(content, SEPARATORS[kind])
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path}: is no table of the kind its name says: {reason}") from error

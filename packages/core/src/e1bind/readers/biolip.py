@@ -18,7 +18,7 @@ from e1bind.data.ions import meant_by
 from e1bind.data.labels import united
 from e1bind.data.letters import read_letters
 from e1bind.data.msa_files import with_alignments
-from e1bind.data.text import FileProblems, read_bytes, to_lines
+from e1bind.data.text import FileProblems, read_bytes, to_lines, warn_of_a_cut
 from e1bind.errors import DataError
 from e1bind.readers.options import BiolipOptions
 from e1bind.readers.positions import labels_of_positions
@@ -64,7 +64,9 @@ class BiolipReader:
         return with_alignments(records, self.options.msa_dir, "data.biolip.msa_dir", path)
 
     def _lines(self, path: Path, problems: FileProblems) -> Iterator[tuple[int, list[str]]]:
-        for number, line in enumerate(to_lines(read_bytes(path)), start=1):
+        content = read_bytes(path)
+        warn_of_a_cut(path, content)
+        for number, line in enumerate(to_lines(content), start=1):
             cells = [cell.strip() for cell in line.split("\t")]
             if len(cells) >= COLUMNS and cells[PDB_ID]:
                 yield number, cells
