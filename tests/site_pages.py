@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands under `## heading`."""
-    _, _, below = text.partition(f"\n## {heading}\n")
+    """What stands under `## heading`, or `### heading`, up to the next one."""
+    _, *below = re.split(rf"^##+ {re.escape(heading)}$", text, flags=re.M)
     assert below, heading
-    return below.partition("\n## ")[0]
+    return re.split(r"^##+ ", below[0], maxsplit=1, flags=re.M)[0]

@@ -30,7 +30,7 @@ FLOORS = [
     {"plugins", "spec"},
     {"contracts", "scoring"},
     {"data", "views", "heads", "metrics"},
-    {"readers", "runs"},
+    {"readers", "runs", "curation"},
     {"engine", "baselines", "trackers"},
     {"inference", "report", "testing"},
     {"workflow", "builtin", "scaffold"},

@@ -59,10 +59,18 @@ def test_every_table_of_components_is_in_the_page_of_the_spec() -> None:
         assert all(described[f"[{table}.NAME]"])
 
 
+def every_command(group, name: str):
+    """Each command with what is typed for it, those of groups too."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from every_command(command, f"{name} {word}")
+        else:
+            yield f"{name} {word}", command
+
+
 def test_every_command_and_each_of_its_options_is_described() -> None:
-    command = typer.main.get_command(app)
-    for name, sub in command.commands.items():
-        text = section(page("commands"), f"`e1bind {name}`")
+    for name, sub in every_command(typer.main.get_command(app), "e1bind"):
+        text = section(page("commands"), f"`{name}`")
         assert inspect.cleandoc(sub.help).splitlines()[0] in text
         for parameter in sub.params:
             word = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from e1bind.engine.contract_faults import records_fault
+from e1bind.data.record_faults import records_fault
 from e1bind.errors import DataError
 from e1bind.plugins import PluginPolicy, discover
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from e1bind.contracts import MASK, UNKNOWN, LossOutput, MetricOutput, ResidueRecord, TokenBatch, View
+from e1bind.contracts import MASK, LossOutput, MetricOutput, ResidueRecord, TokenBatch, View
 from e1bind.spec.named import methods_fault
 
 Fault = str | None
@@ -241,29 +241,6 @@ def metric_output_fault(output: Any) -> Fault:
     if isinstance(output.value, bool) or not isinstance(output.value, int | float | np.floating | np.integer):
         return f"returned the value {output.value!r}, {_a(output.value)}; it must be a number"
     return None
-
-
-def records_fault(records: Any, ion: str) -> Fault:
-    """Whether a reader gave records whose labels for `ion` go with their residues."""
-    if not isinstance(records, list | tuple) or not all(isinstance(record, ResidueRecord) for record in records):
-        return f"returned {_a(records)} for {ion}; a reader returns a list of ResidueRecord objects"
-    for record in records:
-        if fault := _labels_fault(record, ion):
-            return f"gave {str(record.id)[:80]!r} {fault}"
-    return None
-
-
-def _labels_fault(record: ResidueRecord, ion: str) -> Fault:
-    if not isinstance(record.sequence, str) or not record.sequence:
-        return "no sequence; a record has at least one residue"
-    for name, labels in record.labels.items():
-        if not isinstance(labels, np.ndarray) or labels.dtype != np.int8:
-            return f"labels for {name} that are {_a(labels)}; they must be an int8 array"
-        if labels.shape != (len(record),):
-            return f"{labels.size} labels for {name} and {len(record)} residues; there must be one for each"
-        if ((labels < UNKNOWN) | (labels > 1)).any():
-            return f"labels for {name} other than 0, 1 and {UNKNOWN} (unknown)"
-    return None if ion in record.labels else f"no labels for {ion}, which it was asked for"
 
 
 def _a(value: object) -> str:

@@ -36,6 +36,7 @@ from e1bind.contracts import (
     ViewEncoder,
     ViewGenerator,
 )
+from e1bind.data.record_faults import records_fault
 from e1bind.engine.contract_faults import (
     built_fault,
     fitted_fault,
@@ -45,7 +46,6 @@ from e1bind.engine.contract_faults import (
     logits_fault,
     loss_output_fault,
     metric_output_fault,
-    records_fault,
     token_batch_fault,
     views_fault,
 )

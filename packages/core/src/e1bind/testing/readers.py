@@ -9,7 +9,7 @@ import numpy as np
 
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
 from e1bind.data.ids import id_fault
-from e1bind.engine.contract_faults import records_fault
+from e1bind.data.record_faults import records_fault
 from e1bind.errors import DataError
 from e1bind.spec.options import Options
 from e1bind.testing.check import Broken, Checks, DoesNotApply

@@ -1,0 +1,101 @@
+"""`e1bind data`: labelled chains before any training."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from e1bind_cli.arguments import AsJson, Overrides, SpecFile
+from e1bind_cli.console import err, out
+
+if TYPE_CHECKING:
+    from e1bind.curation.statistics import Statistics
+
+data = typer.Typer(name="data", help="Look at labelled chains before any training.", no_args_is_help=True)
+
+
+MOST_LETTERS = 9
+
+
+class Split(StrEnum):
+    """Which chains of a spec."""
+
+    TRAIN = "train"
+    TEST = "test"
+
+
+SplitOption = Annotated[Split, typer.Option("--split", metavar="SPLIT", help="Which chains: train or test.")]
+
+
+@data.command()
+def stats(
+    spec: SpecFile, split: SplitOption = Split.TRAIN, overrides: Overrides = None, as_json: AsJson = False
+) -> None:
+    """Count the chains that a spec names: lengths, binding residues by ion and letter, ions that go together."""
+    from e1bind.curation.reading import read_chains
+    from e1bind.curation.statistics import statistics
+    from e1bind.spec import load_spec
+
+    run = load_spec(spec, overrides or [])
+    found = statistics(read_chains(run, split), run.training.ions)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2))
+        return
+    _print(found)
+    for warning in found.warnings:
+        err.print(f"warning: {warning}", soft_wrap=True)
+
+
+@data.command()
+def check(spec: SpecFile, overrides: Overrides = None) -> None:
+    """Read every file that a spec names for its chains, and tell all problems of all of them at once."""
+    from e1bind.curation.reading import SPLITS, read_chains
+    from e1bind.errors import DataError
+    from e1bind.spec import load_spec
+
+    run = load_spec(spec, overrides or [])
+    problems = []
+    for split in SPLITS:
+        if split == "test" and getattr(run.data.options, "test", None) is None:
+            continue
+        try:
+            chains = read_chains(run, split)
+        except DataError as error:
+            problems.append(str(error))
+        else:
+            out.print(f"{split}: {len(chains)} chains of {', '.join(run.training.ions)} are as they should be")
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _print(found: Statistics) -> None:
+    table = _table("ion", "chains", "residues", "known", "binding", "%", "a chain", "length")
+    binders = _table("ion", "binding residues, % by letter")
+    for ion, of in found.ions.items():
+        shortest, median, longest = of.lengths
+        counts = map(str, (of.chains, of.residues, of.known, of.binding))
+        shares = (f"{100 * of.share:.2f}", f"{of.binding / max(of.chains, 1):.2f}")
+        table.add_row(Text(ion), *counts, *shares, f"{shortest} / {median:.0f} / {longest}")
+        common = [f"{letter} {100 * count / of.binding:.0f}" for letter, count in of.binders.items()]
+        binders.add_row(Text(ion), "  ".join(common[:MOST_LETTERS]))
+    out.print(table)
+    out.print(binders)
+    if any(chains for chains, _ in found.together.values()):
+        pairs = _table("ions", "chains known for both", "residues that bind both")
+        for (first, second), (chains, residues) in found.together.items():
+            pairs.add_row(Text(f"{first} + {second}"), str(chains), str(residues))
+        out.print(pairs)
+    out.print(f"{found.chains} chains in all")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number in (0, len(columns) - 1) else "right")
+    return table

@@ -1,0 +1,1 @@
+"""Labelled chains before any training: read and checked, counted. Nothing here loads torch."""

@@ -1,0 +1,59 @@
+"""`e1bind data`: chains counted and checked from the command line, without torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from plugin_packages import run_python
+from small_specs import SMALLEST
+
+from e1bind_cli.app import run as e1bind
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A spec of a table with two ions."""
+    table = '[data.table]\ntrain = "t.csv"\ntest = "u.csv"'
+    text = SMALLEST.replace('[data.fasta3]\ntrain = "{ion}_train.fasta"', table)
+    (tmp_path / "t.csv").write_text("id,sequence,ZN,CA\na,MKHC,0011,0100\nb,MKHC,0001,\n")
+    (tmp_path / "u.csv").write_text("id,sequence,ZN,CA\nc,MKHC,0011,0100\n")
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+def ions(*names: str) -> list[str]:
+    return ["--set", f"training.ions={json.dumps(names)}"]
+
+
+def test_counts_are_printed_and_given_as_json(spec, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert e1bind(["data", "stats", str(spec), *ions("ZN", "CA")]) == 0
+    told = capsys.readouterr()
+    assert "2 chains in all" in told.out
+    assert "C 67  H 33" in told.out
+    assert "warning: 2 chains share their sequence" in told.err
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert e1bind(["data", "stats", str(spec), *ions("ZN", "CA"), "--split", "test", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)
+    assert counted["ions"]["CA"]["binding"] == 1
+    assert counted["together"]["ZN+CA"] == {"chains": 1, "binding_both": 0}
+
+
+def test_all_problems_of_all_files_are_told_at_once(spec, capsys) -> None:
+    assert e1bind(["data", "check", str(spec), *ions("ZN", "CA")]) == 0
+    assert "train: 2 chains of ZN, CA are as they should be" in capsys.readouterr().out
+    (spec.parent / "t.csv").write_text("id,sequence,ZN,CA\na,MKHC,001,0100\nb,MKH*,0001,0000\n")
+    (spec.parent / "u.csv").write_text("id,sequence,ZN,CA\nc,MKHC,0011,0x00\n")
+    assert e1bind(["data", "check", str(spec), *ions("ZN", "CA", "MG")]) == 2
+    told = capsys.readouterr().err
+    wanted = ("row 1: a: 4 residues but 3 labels", "row 2: b: letter '*'", "row 1: c: label 'x'", "no column 'MG'")
+    assert [message for message in wanted if message not in told] == []
+
+
+def test_nothing_heavy_is_imported(spec) -> None:
+    heavy = "[name for name in ('torch', 'transformers', 'sklearn', 'matplotlib') if name in sys.modules]"
+    code = f"import sys\nfrom e1bind_cli.app import run\nrun(['data', 'stats', {str(spec)!r}])\nprint({heavy})"
+    assert run_python(code).stdout.splitlines()[-1] == "[]"
