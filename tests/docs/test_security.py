@@ -69,6 +69,8 @@ def arguments(command: str, base: Path) -> list[str]:
     return {
         "validate": ["validate", "with_plugin.toml"],
         "show": ["show", "with_plugin.toml"],
+        "data stats": ["data", "stats", "with_plugin.toml"],
+        "data check": ["data", "check", "with_plugin.toml"],
         "train SPEC": ["train", "with_plugin.toml", "--run-id", "second"],
         "train --resume RUN": ["train", "--resume", run],
         "collect RUN": ["collect", run],
