@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import STANDARD_RESIDUES, UNKNOWN, ResidueRecord
 from e1bind.data.ids import id_fault, shown_id
+from e1bind.data.lookalikes import Lookalikes
 from e1bind.data.options import Fasta3Options
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
@@ -107,17 +108,20 @@ def read_fasta3(path: Path, ion: str, rare_to_x: bool = False) -> list[ResidueRe
     first: dict[str, ResidueRecord] = {}
     lines: dict[str, int] = {}
     repeats = 0
+    lookalikes = Lookalikes(str(path), log.warning)
     for entry in entries:
         record = _record(entry, path, ion, rare_to_x, problems)
         if record is None:
             continue
         if record.id not in first:
             first[record.id], lines[record.id] = record, entry.line
+            lookalikes.see(record.id, entry.line, [text for _, text in entry.sequence])
         elif clash := _clash(first[record.id], record, ion):
             problems.add(entry.line, f"{record.id}: already read from line {lines[record.id]} with {clash}")
         else:
             repeats += 1
     problems.raise_any()
+    lookalikes.end()
     if repeats:
         log.warning("%s: %d chains stand in the file more than once and were read once", path, repeats)
     return list(first.values())

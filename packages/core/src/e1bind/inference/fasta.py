@@ -22,6 +22,7 @@ from typing import cast
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta3 import ALPHABET, LABELS, RARE_LETTERS, RARE_TO_X, UPPER
 from e1bind.data.ids import id_fault, shown_id
+from e1bind.data.lookalikes import Lookalikes, resemblance
 from e1bind.errors import DataError
 from e1bind.log import log
 
@@ -45,17 +46,22 @@ class BadRecord:
 OnBad = Callable[[BadRecord], None]
 
 
-def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[ResidueRecord]:
+def read_fasta(
+    path: Path, on_bad: OnBad, rare_to_x: bool = False, tell: Callable[[str], None] = log.warning
+) -> Iterator[ResidueRecord]:
     """The records of a FASTA file ("-": standard input), in order; bad ones go to `on_bad`, which may raise.
 
-    A record that stands there twice, letter for letter, is read once; another sequence under an id that was read is
-    a bad record. Raises `DataError` where the file as a whole is of no use.
+    `tell` is told of records that are repeated, or look like no protein. A record that stands there twice, letter
+    for letter, is read once; another sequence under an id that was read is a bad record. Raises `DataError` where
+    the file as a whole is of no use.
     """
     seen: dict[bytes, bytes] = {}
     found = repeats = 0
+    lookalikes = Lookalikes(_called(path), tell)
     with _open(path) as lines:
-        for name, line, body in _records(lines, path):
+        for name, line, lines_of_record in _records(lines, path):
             found += 1
+            body = _without_labels(lines_of_record)
             sequence, problem = _sequence(body, rare_to_x)
             if not name:
                 name, problem = "(no name)", "a header without an id; write the chain's id after '>'"
@@ -67,6 +73,7 @@ def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[R
                 if known is None:
                     if len(seen) < MAX_REMEMBERED:
                         seen[key] = print_
+                    lookalikes.see(name, line, body)
                     yield ResidueRecord(name, sequence, source=f"{path}:{line}")
                     continue
                 if known == print_:
@@ -75,7 +82,8 @@ def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[R
                 problem = "the id was read before with another sequence; give each chain an id of its own"
             on_bad(BadRecord(name, line, problem))
     if repeats:
-        log.warning("%s: %d records stand there more than once and were read once", _called(path), repeats)
+        tell(f"{_called(path)}: {repeats} records stand there more than once and were read once")
+    lookalikes.end()
     if not found:
         raise DataError(f"{_called(path)} is empty; expected FASTA: '>id', then the sequence on the next line")
 
@@ -137,7 +145,6 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, int, list[
 
 def _sequence(body: list[str], rare_to_x: bool) -> tuple[str, str | None]:
     """The sequence, and what is wrong with it."""
-    body = _without_labels(body)
     sequence = "".join(body).translate(UPPER)
     if rare_to_x:
         sequence = sequence.translate(RARE_TO_X)
@@ -147,6 +154,8 @@ def _sequence(body: list[str], rare_to_x: bool) -> tuple[str, str | None]:
     if not strange:
         return sequence, None
     at = next(i for i, letter in enumerate(sequence) if letter in strange)
+    if (what := resemblance(body)) is not None:
+        return sequence, f"looks like no protein but like {what}"
     message = f"letter {', '.join(map(repr, strange[:8]))} in the sequence (first at residue {at + 1})"
     message += "; allowed are the 20 standard residues and X"
     if set(strange) <= RARE_LETTERS:

@@ -200,5 +200,5 @@ def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
     def has_context(record: ResidueRecord) -> bool:
         return folder is not None and with_msa(record, folder, names).msa is not None
 
-    records = read_fasta(options.source, lambda _: None, options.rare_to_x)
+    records = read_fasta(options.source, lambda _: None, options.rare_to_x, tell=lambda _: None)
     return Painter(structure, match_chains(structure, records, has_context), options.target, ions)
