@@ -33,6 +33,20 @@ def test_representative_first_as_mmseqs2_writes_it(tmp_path: Path) -> None:
     assert read_clusters(path, ["a", "b", "c"]) == {"a": "a", "b": "a", "c": "c"}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_run_of_representatives_only_is_read_from_a_table_of_mmseqs2(tmp_path: Path, order: int) -> None:
+    """Each representative stands beside all of its members, and is the only one the run has."""
+    rows = ["a\ta", "a\tx", "a\ty", "c\tc", "c\tz"][::order]
+    assert read_clusters(write(tmp_path, "\n".join(rows) + "\n"), ["a", "c"]) == {"a": "a", "c": "c"}
+
+
+def test_columns_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    """a and b are together in x, or stand apart in y and z: each column names both chains once."""
+    path = write(tmp_path, "a\tx\nb\tx\ny\ta\nz\tb\n")
+    with pytest.raises(DataError, match=r"both columns name 2 of the 2 chains"):
+        read_clusters(path, ["a", "b"])
+
+
 def test_packed_file(tmp_path: Path) -> None:
     path = tmp_path / "clusters.tsv.gz"
     path.write_bytes(gzip.compress(b"a\tc1\n"))

@@ -13,9 +13,10 @@ import pytest
 
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError
-from e1bind.inference.structure import align, read_structure
-from e1bind.inference.structure_copies import NOT_SCORED, write_coloured
-from e1bind.inference.viewer_scripts import write_scripts
+from e1bind.inference.chain_alignment import align
+from e1bind.inference.structure import read_structure
+from e1bind.inference.structure_copies import NOT_SCORED, Site, coloured
+from e1bind.inference.viewer_scripts import script_texts
 
 RNG = np.random.default_rng(1)
 SEQUENCE = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))
@@ -98,7 +99,8 @@ def test_the_copy_differs_in_b_factors_only(path, tmp_path):
     chain = structure.chains[0]
     values = {key: i / 100 for i, keys in enumerate(chain.keys) for key in keys}
     copy = tmp_path / f"copy.{structure.kind}"
-    write_coloured(structure, copy, values)
+    by_place = {place: i / 100 for i, places in enumerate(chain.places) for place in places}
+    copy.write_bytes(coloured(structure, by_place))
     found = factors(copy)
     assert {key: found[key] for key in values} == pytest.approx(values, abs=1e-6)
     assert {value for key, value in found.items() if key not in values} == {NOT_SCORED}
@@ -113,7 +115,8 @@ def test_every_model_of_an_ensemble_is_coloured(tmp_path):
     many.add_model(many[0].clone())
     many.renumber_models()
     structure = read_structure(save(many, tmp_path / "nmr.pdb"))
-    write_coloured(structure, tmp_path / "copy.pdb", {k: 0.25 for keys in structure.chains[0].keys for k in keys})
+    painted = coloured(structure, {place: 0.25 for places in structure.chains[0].places for place in places})
+    (tmp_path / "copy.pdb").write_bytes(painted)
     again = gemmi.read_structure(str(tmp_path / "copy.pdb"))
     assert len(again) == 2
     assert all(m["A"][5][0].b_iso == 0.25 for m in again)
@@ -246,23 +249,26 @@ def test_a_cut_line_is_told_with_its_number_in_one_sentence(tmp_path):
 
 def test_scripts_name_the_copy_and_the_called_residues(tmp_path):
     calls = [("A", "-3", "HIS"), ("A", "45A", "HIS"), ("B", "7", "CYS")]
-    chimerax, pymol = write_scripts(tmp_path / "m_ZN.cif", calls, "title")
-    assert 'open "m_ZN.cif"' in chimerax.read_text()
-    assert "show /A:-3,45A/B:7 atoms" in chimerax.read_text()
-    assert r"(chain A and resi \-3+45A) or (chain B and resi 7)" in pymol.read_text()
-    assert 'load "m_ZN.cif"' in pymol.read_text()
+    texts = script_texts(tmp_path / "m_ZN.cif", [Site(*call) for call in calls], [], "title")
+    chimerax, pymol = texts.values()
+    assert 'open "m_ZN.cif"' in chimerax
+    assert "show /A:-3,45A/B:7 atoms" in chimerax
+    assert r"(chain A and resi \-3+45A) or (chain B and resi 7)" in pymol
+    assert 'load "m_ZN.cif"' in pymol
 
 
 def test_no_name_in_a_structure_becomes_a_command_of_a_script(tmp_path):
     """A chain, an ion or a run called like a command stays in a comment, or is left out."""
     evil = ["A\nshell rm -rf x", "A; shell rm", "A or all", "A\u2028quit", "A\x1b[2J"]
     calls = [(chain, "7", "HIS") for chain in evil] + [("B", "8", "HIS"), ("B", "9\nquit", "HIS")]
-    for script in write_scripts(tmp_path / "x_ZN.pdb", calls, "ZN\nshell rm binding by run\rquit"):
-        lines = script.read_text().splitlines()
+    sites = [Site(*call) for call in calls]
+    texts = script_texts(tmp_path / "x_ZN.pdb", sites, sites[:1], "ZN\nshell rm binding by run\rquit")
+    for script in texts.values():
+        lines = script.splitlines()
         assert not [line for line in lines if re.match(r"\s*(shell|quit|rm)", line)]
         commands = "\n".join(line for line in lines if not line.startswith("#"))
         for word in ("shell", "rm", "or all", "quit", "\x1b"):
             assert word not in commands
         assert "B" in commands
-        assert "\x1b" not in script.read_text()
-        assert sum(line.startswith("# chain") for line in lines) == 6
+        assert "\x1b" not in script
+        assert sum(line.startswith("# chain") for line in lines) == 7

@@ -160,3 +160,9 @@ def test_all_problems_of_a_table_are_told_at_once(tmp_path) -> None:
     with pytest.raises(DataError, match="has 2 problems") as told:
         reader(path).read("ZN", "train")
     assert 'unknown_residues = "to-x"' in str(told.value)
+
+
+def test_nucleotides_in_a_table_are_told(tmp_path, caplog) -> None:
+    path = write(tmp_path / "t.csv", "id,sequence,ZN", f"a,{'ACGTACGTAC' * 3},{'0' * 30}")
+    reader(path).read("ZN", "train")
+    assert "row 1: a looks like no protein but like nucleotides" in caplog.text

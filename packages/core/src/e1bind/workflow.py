@@ -13,7 +13,7 @@ from e1bind.engine.events import Listener
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import build_losses, build_pipeline, try_trackers
 from e1bind.files.text import file_part
-from e1bind.files.writing import told
+from e1bind.files.writing import together, told
 from e1bind.inference.compare import Comparison
 from e1bind.inference.compare import compare as _compare
 from e1bind.inference.comparison_tables import write_comparison
@@ -106,7 +106,7 @@ def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: N
     evaluation = _evaluate(run, options, advance)
     used = evaluation.run
     folder = evaluation_folder(used, options)
-    with told(folder.path, "-o"):
+    with told(folder.path, "-o"), together():
         write_evaluation(evaluation, folder)
         table = table_of(evaluation)
         for result in evaluation.ions:
@@ -140,7 +140,7 @@ def _auprc(prediction: Prediction, result: IonResult) -> float:
 def compare(runs: Sequence[Path], folder: Path) -> Comparison:
     """Put finished runs side by side: tables and a figure for each ion in `folder`. Raises `UserError`."""
     comparison = _compare(runs)
-    with told(folder, "-o"):
+    with told(folder, "-o"), together():
         write_comparison(comparison, folder)
         for ion, metrics in comparison.figures.items():
             file = folder / f"comparison_{file_part(ion)}.png"

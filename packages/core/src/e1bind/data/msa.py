@@ -6,14 +6,16 @@ An a3m file holds FASTA records; the first one is the query. Capital letters and
 residue of the query; lower case letters are insertions relative to it. The rules for files that people have:
 
 - Lines that begin with "#" (ColabFold, HH-suite), blank lines, NUL bytes and any line ends are passed over;
-  sequences may be wrapped; "." is read as "-"; gzip is fine.
+  sequences may be wrapped; gzip is fine. "." is a gap, or padding beside insertions where the file is an a2m.
+- Rows of annotation (secondary structure, confidence, consensus) are no proteins and passed over.
 - A header may be empty, hold tabs, or occur twice: rows are told apart by their place, never by their name.
 - One file may hold the blocks of several chains. A record of capital letters only opens a new block where its
   number of columns changes, or where a NUL or "#" line stands before it and it is no relative of the block's query
   (less than 25 % identity). The blocks of the chain asked for are used, joined where there are several.
-- The query must be the chain asked for: equal (X agrees with any letter and with "-"), or the chain a part of it. A
-  query that shares half of its four-residue words with the chain (missing loops, point mutations) is used with a
-  warning; any other is an error.
+- The query must be the chain asked for: equal (X agrees with any letter and with "-"), or the chain a part of it.
+  Where something like it stands first (a consensus), the chain may be a row further down. A query that shares half
+  of its four-residue words with the chain (missing loops, point mutations) is used with a warning; any other is an
+  error.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from string import ascii_lowercase, ascii_uppercase
 import numpy as np
 from numpy.typing import NDArray
 
+from e1bind.data.msa_chain import is_chain, starts
+from e1bind.data.msa_rows import is_annotation, without_dots
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
 
-GAP = ord("-")
-_UNKNOWN_RESIDUE = ord("X")
 _NO_INSERTIONS = str.maketrans("", "", ascii_lowercase)
 _ALLOWED = frozenset(ascii_lowercase + ascii_uppercase + "-")
 _WORD = 4
@@ -44,13 +46,20 @@ class Alignment:
     """One chain's alignment; row 0 is the query. Without rows the file was empty.
 
     `rows` are the sequences as written, with insertions in lower case and "-" for gaps; `columns` uint8 [N, C] are
-    their match columns as ASCII codes. `remark` says what is odd about the query, if anything.
+    their match columns as ASCII codes. `remark` says what is odd about the query, if anything. `asked` is the chain
+    that was asked for, if any.
     """
 
     ids: tuple[str, ...]
     rows: tuple[str, ...]
     columns: NDArray[np.uint8]
     remark: str | None = None
+    asked: str | None = None
+
+    @property
+    def chain(self) -> str:
+        """Residues of the chain that the alignment is of: the one asked for, else the query's."""
+        return self.query.replace("-", "") if self.asked is None else self.asked
 
     @property
     def query(self) -> str:
@@ -118,8 +127,9 @@ def _rows(content: bytes, problems: FileProblems) -> list[_Row]:
             else:
                 problems.add(number, "text before the first header; an a3m file begins with '>' and the query")
                 return rows
-    for row in rows:
-        row.text = row.text.replace(".", "-")
+    rows = [row for row in rows if not is_annotation(row.id, row.text)]
+    for row, text in zip(rows, without_dots([row.text for row in rows]), strict=True):
+        row.text = text
         if not row.columns:
             problems.add(row.line, "a record without match columns; write its aligned sequence after the header")
         elif strange := sorted(set(row.text) - _ALLOWED):
@@ -171,12 +181,12 @@ def _misfit(row: _Row, first: _Row) -> str:
 
 
 def _of_chain(blocks: Sequence[list[_Row]], query: str, path: Path) -> Alignment:
-    same = sorted(
-        (block for block in blocks if holds(block[0].columns, query)), key=lambda block: len(block[0].columns)
-    )
+    same = [block for block in blocks if holds(block[0].columns, query)]
+    same = same or [block for block in blocks if _holds_below(block, query)]
     if same:
-        width = len(same[0][0].columns)
-        return _alignment(chain.from_iterable(block for block in same if len(block[0].columns) == width))
+        width = min(len(block[0].columns) for block in same)
+        joined = chain.from_iterable(block for block in same if len(block[0].columns) == width)
+        return _alignment(joined, None, query)
     best = max(blocks, key=lambda block: shared_words(block[0].columns, query))
     share = shared_words(best[0].columns, query)
     what = f"{path}, line {best[0].line}: the query ({len(best[0].columns)} columns) is not the chain"
@@ -185,25 +195,30 @@ def _of_chain(blocks: Sequence[list[_Row]], query: str, path: Path) -> Alignment
             f"{what} ({len(query)} residues): they share {share:.0%} of their {_WORD}-residue words; "
             "put the chain's own alignment there, or remove the file"
         )
-    return _alignment(
-        best, f"{what} letter for letter ({share:.0%} of the {_WORD}-residue words agree); used anyway"
-    )
+    remark = f"{what} letter for letter ({share:.0%} of the {_WORD}-residue words agree); used anyway"
+    return _alignment(best, remark, query)
 
 
-def _alignment(rows: Iterable[_Row], remark: str | None = None) -> Alignment:
+def _holds_below(block: Sequence[_Row], query: str) -> bool:
+    """Whether the chain is a row of a block where something like it stands first: a consensus, say."""
+    for row in block:
+        if is_chain(row.text, query):
+            pairs = [(a, b) for a, b in zip(row.columns, block[0].columns, strict=True) if a != "-"]
+            if sum(a == b for a, b in pairs) >= RELATED_IDENTITY * len(pairs):
+                return True
+    return False
+
+
+def _alignment(rows: Iterable[_Row], remark: str | None = None, asked: str | None = None) -> Alignment:
     rows = list(rows)
     columns = np.frombuffer("".join(row.columns for row in rows).encode("ascii"), dtype=np.uint8)
     ids, texts = tuple(row.id for row in rows), tuple(row.text for row in rows)
-    return Alignment(ids, texts, columns.reshape(len(rows), -1), remark)
+    return Alignment(ids, texts, columns.reshape(len(rows), -1), remark, asked)
 
 
 def holds(columns: str, query: str) -> bool:
     """Whether the residues of `query` stand in `columns` one after the other; X agrees with all, "-" with X."""
-    if not query or len(query) > len(columns):
-        return False
-    have = np.lib.stride_tricks.sliding_window_view(np.frombuffer(columns.encode(), np.uint8), len(query))
-    want = np.frombuffer(query.encode(), np.uint8)
-    return bool(((have == want) | (want == _UNKNOWN_RESIDUE) | (have == _UNKNOWN_RESIDUE)).all(1).any())
+    return bool(starts(columns, query))
 
 
 def shared_words(columns: str, query: str) -> float:

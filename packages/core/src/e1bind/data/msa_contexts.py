@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.msa import Alignment, holds, parse_a3m
-from e1bind.data.msa_sampling import draw_order, draw_probabilities, fitting, neighbor_counts, query_similarity
+from e1bind.data.msa import Alignment, parse_a3m
+from e1bind.data.msa_chain import chain_similarity, cut, own_columns, places_of
+from e1bind.data.msa_sampling import draw_order, draw_probabilities, fitting, neighbor_counts
 from e1bind.data.text import read_bytes
 from e1bind.spec.sections import MsaSampling
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 MEMORY_BYTES = 256 * 2**20
 """Profiles kept in memory by one process; those beyond come back from the disk."""
 MANY_ROWS = 5_000
@@ -39,14 +40,14 @@ MANY_ROWS = 5_000
 class Profile:
     """N sequences of an alignment: `text` holds their letters one after the other, `ends` [N] where each ends.
 
-    `similarity` float64 [N] to the query, `neighbors` int32 [N], `query` the match columns of row 0 as ASCII codes.
+    `similarity` float64 [N] to the chain, `neighbors` int32 [N]; a row without residues in the chain's columns has
+    none. The letters are those in the chain's columns.
     """
 
     text: NDArray[np.uint8]
     ends: NDArray[np.int64]
     similarity: NDArray[np.float64]
     neighbors: NDArray[np.int32]
-    query: NDArray[np.uint8]
 
     def __post_init__(self) -> None:
         rows = len(self.ends)
@@ -57,12 +58,16 @@ class Profile:
     @classmethod
     def of(cls, alignment: Alignment, threshold: float) -> Profile:
         """Weigh an alignment; `threshold` is the similarity from which on two rows are neighbours."""
-        sequences = [alignment.sequence(row) for row in range(len(alignment.rows))]
-        text = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
         columns = alignment.columns
-        query = columns[0] if len(columns) else columns.reshape(-1)
+        if not columns.size:
+            nothing = np.zeros(0, dtype=np.int64)
+            return cls(nothing.astype(np.uint8), nothing, nothing.astype(float), nothing.astype(np.int32))
+        places = places_of(alignment.rows, columns, alignment.chain)
+        sequences = [cut(row, places, columns.shape[1]) for row in alignment.rows]
+        text = np.frombuffer("".join(sequences).encode("ascii"), dtype=np.uint8)
         ends = np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
-        return cls(text, ends, query_similarity(columns), neighbor_counts(columns, threshold), query)
+        neighbors = neighbor_counts(columns[:, own_columns(places, columns.shape[1])], threshold)
+        return cls(text, ends, chain_similarity(sequences, columns, places, alignment.chain), neighbors)
 
     @property
     def nbytes(self) -> int:
@@ -124,7 +129,7 @@ class MsaContexts:
         self.cache_dir = cache_dir
         self.longest = longest
         self._profiles: OrderedDict[tuple[Path, str], Profile] = OrderedDict()
-        # The query each alignment was accepted with; a later load (in a worker, for a window) does not judge again.
+        # The chain each alignment was accepted for; a later load (in a worker, for a window) is for it as well.
         self._accepted: dict[tuple[Path, str], str] = {}
 
     def __getstate__(self) -> dict[str, object]:
@@ -160,24 +165,24 @@ class MsaContexts:
         """The profile of a chain's alignment, from memory, from disk, or worked out."""
         assert record.msa is not None
         key = (record.msa, record.id)
-        if key not in self._profiles:
-            profile = self._load(record.msa, record.id, self._accepted.get(key, record.sequence))
-            self._profiles[key] = profile
-            self._accepted[key] = profile.query.tobytes().decode("ascii")
+        chain = max(self._accepted.get(key, ""), record.sequence, key=len)
+        if key not in self._profiles or chain != self._accepted[key]:
+            self._profiles[key] = self._load(record.msa, record.id, chain)
+            self._accepted[key] = chain
             while len(self._profiles) > 1 and sum(p.nbytes for p in self._profiles.values()) > MEMORY_BYTES:
                 self._profiles.popitem(last=False)
         self._profiles.move_to_end(key)
         return self._profiles[key]
 
-    def _load(self, path: Path, chain: str, query: str) -> Profile:
+    def _load(self, path: Path, name: str, chain: str) -> Profile:
         content = read_bytes(path)
         threshold = self.options.neighbor_similarity_lower_bound
-        name = blake2b(f"{FORMAT}/{threshold!r}/{chain}/".encode() + content, digest_size=16).hexdigest()
-        file = self.cache_dir / f"{name}.npz" if self.cache_dir else None
-        cached = _read_profile(file) if file else None
-        if cached and (not len(cached.ends) or holds(cached.query.tobytes().decode("ascii"), query)):
+        head = f"{FORMAT}/{threshold!r}/{name}/{chain}/"
+        key = blake2b(head.encode() + content, digest_size=16).hexdigest()
+        file = self.cache_dir / f"{key}.npz" if self.cache_dir else None
+        if file and (cached := _read_profile(file)):
             return cached
-        alignment = parse_a3m(content, path, query or None)
+        alignment = parse_a3m(content, path, chain or None)
         if alignment.remark:
             log.warning("%s", alignment.remark)
         if len(alignment.rows) >= MANY_ROWS:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from e1bind.data.msa import GAP
+from e1bind.data.msa_chain import GAP
 
 _BLOCK = 512
 

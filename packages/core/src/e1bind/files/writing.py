@@ -1,12 +1,13 @@
-"""Files written whole or not at all: beside their place first, synced, then renamed into it."""
+"""Files written whole or not at all, those of one command together: beside their place, synced, then renamed."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -14,10 +15,13 @@ from e1bind.errors import RunError, UserError
 
 
 def atomic_write(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary file beside `path`, sync it to disk and rename it: whole, or not there."""
+    """Let `write` fill a temporary file beside `path`, sync it to disk and rename it: whole, or not there.
+
+    Within `together` it appears with the other files.
+    """
     if path.is_dir():
         raise RunError(f"{path} is a folder where a file belongs; remove it, then give the same command again")
-    with _replacing(path) as temporary:
+    with _replacing(path, _READY.get()) as temporary:
         write(temporary)
 
 
@@ -45,6 +49,25 @@ def open_modes(folder: Path) -> None:
 
 
 @contextmanager
+def together() -> Iterator[None]:
+    """What is written within appears at the end, all files of it; after an error each place is as it was."""
+    ready: dict[Path, Path] = {}
+    before = _READY.set(ready)
+    try:
+        yield
+        _replace_all(ready)
+    finally:
+        _READY.reset(before)
+        for temporary in ready.values():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+_READY: ContextVar[dict[Path, Path] | None] = ContextVar("_READY", default=None)
+"""What waits for the end of `together`: by place, the file that will take it."""
+
+
+@contextmanager
 def output(path: Path, option: str = "-o") -> Iterator[IO[bytes]]:
     """Bytes for a file that the user named: a new one in its place at the end, or as it was after an error.
 
@@ -58,14 +81,33 @@ def output(path: Path, option: str = "-o") -> Iterator[IO[bytes]]:
                 yield sink
             return
         place.parent.mkdir(parents=True, exist_ok=True)
-        with _replacing(place) as temporary, temporary.open("wb") as file, _packed(file, path) as sink:
+        ready = _READY.get()
+        if ready is not None and place.absolute() in ready:
+            raise UserError(f"{path} would be written twice; choose another place with {option}")
+        with _replacing(place, ready) as temporary, temporary.open("wb") as file, _packed(file, path) as sink:
             yield sink
+
+
+def check_output(path: Path, option: str = "-o") -> None:
+    """Raise `UserError` where `output` could not write the file, as far as can be told before."""
+    with told(path, option):
+        place = _place(path)
+        if not place.exists() or place.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with _replacing(place, {}) as temporary, temporary.open("wb"):
+                pass
+            temporary.unlink(missing_ok=True)
 
 
 def output_text(path: Path, text: str, option: str = "-o") -> None:
     """Write a small text file that the user named. Raises `UserError`."""
+    output_bytes(path, text.encode(), option)
+
+
+def output_bytes(path: Path, content: bytes, option: str = "-o") -> None:
+    """Write a small file that the user named. Raises `UserError`."""
     with output(path, option) as sink:
-        sink.write(text.encode())
+        sink.write(content)
 
 
 def output_folder(path: Path, option: str = "-o") -> None:
@@ -97,19 +139,60 @@ def _place(path: Path) -> Path:
 
 
 @contextmanager
-def _replacing(place: Path) -> Iterator[Path]:
-    """A file beside `place` that is synced and takes its place once it was filled, and is gone after an error."""
+def _replacing(place: Path, ready: dict[Path, Path] | None = None) -> Iterator[Path]:
+    """A file beside `place` that is synced and takes its place once it was filled, and is gone after an error.
+
+    With `ready` it waits there instead.
+    """
     temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.replace(place)
+        if ready is None:
+            temporary.replace(place)
+        else:
+            ready[place.absolute()] = temporary.absolute()
     except BaseException:
         # What went wrong first is what must be told, whatever the disk says to the clearing up.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _replace_all(ready: Mapping[Path, Path]) -> None:
+    """Let all files take their places; where one cannot, those before it go back to what they were."""
+    with ExitStack() as undo:
+        for place, temporary in ready.items():
+            with told(place, "-o"):
+                undo.callback(_restore, place, _kept(place))
+                temporary.replace(place)
+        undo.pop_all()
+        for place in ready:
+            _backup(place).unlink(missing_ok=True)
+
+
+def _backup(place: Path) -> Path:
+    return place.with_name(f".{place.name}.{os.getpid()}.before.tmp")
+
+
+def _kept(place: Path) -> bool:
+    """Keep what stands in a place; False where there is nothing."""
+    if not place.exists():
+        return False
+    try:
+        _backup(place).hardlink_to(place)
+    except OSError:  # a disk without hard links
+        shutil.copy2(place, _backup(place))
+    return True
+
+
+def _restore(place: Path, existed: bool) -> None:
+    with suppress(OSError):
+        if existed:
+            _backup(place).replace(place)
+        else:
+            place.unlink(missing_ok=True)
 
 
 @contextmanager

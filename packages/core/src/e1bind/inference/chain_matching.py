@@ -1,89 +1,97 @@
-"""From predictions to a coloured structure: which record belongs to which chain, and what each residue gets."""
+"""Which record belongs to which chain of a structure.
+
+The record with the most identical residues does. Among those, the one that is named FILE_CHAIN; then the one with
+the fewest residues that the chain lacks or has besides; then the one whose name ends in the chain's. Records of one
+sequence are predicted alike, unless they have alignments. What is left as a tie is refused: order decides nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from e1bind.contracts import ResidueRecord
-from e1bind.errors import DataError, UserError
-from e1bind.files.text import file_part
-from e1bind.inference.structure import Match, ResidueKey, Structure, align, best_identity
-from e1bind.inference.structure_copies import write_coloured
-from e1bind.inference.tables import STDOUT, IonColumns
-from e1bind.inference.viewer_scripts import write_scripts
-from e1bind.runs.reader import FinishedRun
+from e1bind.data.ids import shown_id
+from e1bind.errors import DataError
+from e1bind.inference.chain_alignment import Match, align, best_identity, own_match
+from e1bind.inference.protein_chains import Chain
+from e1bind.inference.structure import Structure
+
+MAX_SHOWN = 5
+
+HasContext = Callable[[ResidueRecord], bool]
+"""Whether a record has an alignment of its own."""
+_Rank = tuple[int, bool, int]
 
 
-def match_chains(structure: Structure, records: Iterable[ResidueRecord]) -> list[Match]:
-    """For every chain that has one, the record it fits best. Raises `DataError` where no chain has one."""
-    best: dict[str, Match] = {}
+def own_matches(structure: Structure) -> list[Match]:
+    """Every chain with the record that is made of it."""
+    return [own_match(record, chain) for record, chain in zip(structure.records(), structure.chains, strict=True)]
+
+
+def match_chains(
+    structure: Structure, records: Iterable[ResidueRecord], has_context: HasContext = lambda _: False
+) -> list[Match]:
+    """For every chain that has one, the record that belongs to it.
+
+    Raises `DataError` where no chain has one, or where a chain cannot tell several apart.
+    """
+    alike: dict[tuple[str, tuple[bool, ...]], list[Chain]] = {}
+    for chain in structure.chains:
+        alike.setdefault((chain.sequence, tuple(chain.broken)), []).append(chain)
+    best: dict[str, tuple[_Rank, list[Match]]] = {}
     nearest, nearest_id = 0.0, "none"
     for record in records:
-        for chain in structure.chains:
-            match = align(record, chain)
-            if match is not None and (chain.name not in best or match.identical > best[chain.name].identical):
-                best[chain.name] = match
-        if not best and (share := best_identity(record, structure)) > nearest:
+        for same in alike.values():
+            if (match := align(record, same[0])) is not None:
+                for chain in same:
+                    _take(best, replace(match, chain=chain), structure.stem)
+        if not best and (share := best_identity(record, structure.chains)) > nearest:
             nearest, nearest_id = share, record.id
     if not best:
-        names = ", ".join(f"{chain.name} ({len(chain.sequence)} residues)" for chain in structure.chains)
-        raise DataError(
-            f"{structure.path}: the structure has another sequence: no chain ({names}) fits a record of the input; "
-            f"the nearest is {nearest_id} with {nearest:.0%} identical residues, 90% are needed"
-        )
-    return [best[chain.name] for chain in structure.chains if chain.name in best]
+        raise DataError(_no_match(structure, nearest, nearest_id))
+    return [
+        _only(structure, best[chain.label][1], has_context) for chain in structure.chains if chain.label in best
+    ]
 
 
-class Painter:
-    """Collects the predictions of a structure's chains, and writes the coloured copies."""
+def _take(best: dict[str, tuple[_Rank, list[Match]]], match: Match, stem: str) -> None:
+    """Keep a match if it is as good as the best of its chain."""
+    rank = match.identical, _is_named_after(match, stem), -match.foreign
+    known = best.get(match.chain.label)
+    if known is None or rank > known[0]:
+        best[match.chain.label] = rank, [match]
+    elif rank == known[0]:
+        known[1].append(match)
 
-    def __init__(self, structure: Structure, matches: Sequence[Match]) -> None:
-        self.structure, self.matches = structure, matches
-        self.wanted = {match.record.id for match in matches}
-        self.columns: dict[str, Mapping[str, IonColumns]] = {}
 
-    def take(self, record: ResidueRecord, columns: Mapping[str, IonColumns]) -> None:
-        """Keep the columns of a record that belongs to a chain."""
-        if record.id in self.wanted:
-            self.columns[record.id] = columns
+def _is_named_after(match: Match, stem: str) -> bool:
+    before, _, after = match.record.id.rpartition("_")
+    own = f"{stem}_{match.chain.label}"
+    return match.record.id == own or (before.lower() == stem.lower() and after == match.chain.label)
 
-    def write(self, target: Path, run: FinishedRun) -> list[Path]:
-        """A copy and two scripts for each ion, beside the table. Raises `DataError`."""
-        stem = self.structure.path.name.removesuffix(".gz").rsplit(".", 1)[0]
-        folder = Path() if target == STDOUT else target.parent
-        files: list[Path] = []
-        for ion in next(iter(self.columns.values()), {}):
-            values, calls = self._values(ion)
-            copy = folder / f"{file_part(stem)}_{file_part(ion)}.{self.structure.kind}"
-            if copy.resolve() == self.structure.path.resolve():
-                raise UserError(f"{copy} is the structure itself; write the results to another folder with -o")
-            write_coloured(self.structure, copy, values)
-            title = f"{ion} binding predicted by {run.files.run_id}; called at {run.thresholds[ion]:.4g} and above"
-            files += [copy, *write_scripts(copy, calls, title)]
-        return files
 
-    def _values(self, ion: str) -> tuple[dict[ResidueKey, float], list[ResidueKey]]:
-        """The probability of every residue that has one, and the residues that are called."""
-        values: dict[ResidueKey, float] = {}
-        calls: list[ResidueKey] = []
-        for match in self.matches:
-            if match.record.id not in self.columns:
-                continue
-            of = self.columns[match.record.id][ion]
-            for keys, at in zip(match.chain.keys, match.position_L, strict=True):
-                if at >= 0:
-                    values |= dict.fromkeys(keys, float(of.probability[at]))
-                    calls += keys if of.call[at] else []
-        return values, calls
+def _only(structure: Structure, tied: Sequence[Match], has_context: HasContext) -> Match:
+    """The match that stands out by its name or that is as good as the others. Raises `DataError`."""
+    chain = tied[0].chain
+    named = [match for match in tied if re.split(r"[_:|./]", match.record.id)[-1] in (chain.label, chain.name)]
+    if len(tied) == 1 or len(named) == 1:
+        return (named or tied)[0]
+    records = [match.record for match in named or tied]
+    if len({record.sequence for record in records}) == 1 and not any(map(has_context, records)):
+        return (named or tied)[0]
+    shown = ", ".join(shown_id(record.id) for record in records[:MAX_SHOWN])
+    more = f" and {len(records) - MAX_SHOWN} more" if len(records) > MAX_SHOWN else ""
+    raise DataError(
+        f"{structure.path}: chain {chain.label} fits {len(records)} records equally well ({shown}{more}), whose "
+        f"predictions differ; name the chain's own one {structure.stem}_{chain.label}, or leave the others out"
+    )
 
-    def remarks(self) -> list[str]:
-        """How well the chains fit, for people."""
-        lines = []
-        for match in self.matches:
-            lines.append(f"chain {match.chain.name}: {match.identical} residues of {match.record.id}")
-            lines += [f"chain {match.chain.name}: {remark}" for remark in match.remarks()]
-        matched = {match.chain.name for match in self.matches}
-        if left := [chain.name for chain in self.structure.chains if chain.name not in matched]:
-            lines.append(f"chain {', '.join(left)}: no sequence of the input, no probabilities")
-        return lines
+
+def _no_match(structure: Structure, nearest: float, nearest_id: str) -> str:
+    names = ", ".join(f"{chain.label} ({len(chain.sequence)} residues)" for chain in structure.chains)
+    return (
+        f"{structure.path}: the structure has another sequence: no chain ({names}) fits a record of the input; "
+        f"the nearest is {shown_id(nearest_id)} with {nearest:.0%} identical residues, 90% are needed"
+    )

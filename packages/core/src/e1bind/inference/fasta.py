@@ -23,6 +23,7 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.labels import LABELS
 from e1bind.data.letters import letters_fault, read_letters
+from e1bind.data.lookalikes import Lookalikes, resemblance
 from e1bind.errors import DataError
 from e1bind.log import log
 
@@ -46,17 +47,22 @@ class BadRecord:
 OnBad = Callable[[BadRecord], None]
 
 
-def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[ResidueRecord]:
+def read_fasta(
+    path: Path, on_bad: OnBad, rare_to_x: bool = False, tell: Callable[[str], None] = log.warning
+) -> Iterator[ResidueRecord]:
     """The records of a FASTA file ("-": standard input), in order; bad ones go to `on_bad`, which may raise.
 
-    A record that stands there twice, letter for letter, is read once; another sequence under an id that was read is
-    a bad record. Raises `DataError` where the file as a whole is of no use.
+    `tell` is told of records that are repeated, or look like no protein. A record that stands there twice, letter
+    for letter, is read once; another sequence under an id that was read is a bad record. Raises `DataError` where
+    the file as a whole is of no use.
     """
     seen: dict[bytes, bytes] = {}
     found = repeats = 0
+    lookalikes = Lookalikes(_called(path), tell)
     with _open(path) as lines:
-        for name, line, body in _records(lines, path):
+        for name, line, lines_of_record in _records(lines, path):
             found += 1
+            body = _without_labels(lines_of_record)
             sequence, problem = _sequence(body, rare_to_x)
             if not name:
                 name, problem = "(no name)", "a header without an id; write the chain's id after '>'"
@@ -68,6 +74,7 @@ def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[R
                 if known is None:
                     if len(seen) < MAX_REMEMBERED:
                         seen[key] = print_
+                    lookalikes.see(name, line, body)
                     yield ResidueRecord(name, sequence, source=f"{path}:{line}")
                     continue
                 if known == print_:
@@ -76,7 +83,8 @@ def read_fasta(path: Path, on_bad: OnBad, rare_to_x: bool = False) -> Iterator[R
                 problem = "the id was read before with another sequence; give each chain an id of its own"
             on_bad(BadRecord(name, line, problem))
     if repeats:
-        log.warning("%s: %d records stand there more than once and were read once", _called(path), repeats)
+        tell(f"{_called(path)}: {repeats} records stand there more than once and were read once")
+    lookalikes.end()
     if not found:
         raise DataError(f"{_called(path)} is empty; expected FASTA: '>id', then the sequence on the next line")
 
@@ -138,12 +146,13 @@ def _records(lines: Iterator[str], path: Path) -> Iterator[tuple[str, int, list[
 
 def _sequence(body: list[str], rare_to_x: bool) -> tuple[str, str | None]:
     """The sequence, and what is wrong with it."""
-    body = _without_labels(body)
     sequence = read_letters("".join(body), rare_to_x)
     if not sequence:
         return sequence, "no sequence; write it on the line after the header"
-    fault = letters_fault(sequence, "--rare-to-x")
-    return sequence, fault[1] if fault else None
+    if (fault := letters_fault(sequence, "--rare-to-x")) is None:
+        return sequence, None
+    what = resemblance(body)
+    return sequence, fault[1] if what is None else f"looks like no protein but like {what}"
 
 
 def _without_labels(body: list[str]) -> list[str]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from e1bind.contracts import ResidueRecord
 from e1bind.data.msa_files import with_msa
 from e1bind.errors import DataError, UserError
-from e1bind.inference.chain_matching import Painter, match_chains
+from e1bind.files.writing import together
+from e1bind.inference.chain_matching import match_chains, own_matches
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
+from e1bind.inference.painter import Painter
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.structure import read_structure
-from e1bind.inference.tables import STDOUT, columns_of, format_of, open_table
+from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
 from e1bind.log import log
 from e1bind.runs.reader import FinishedRun, open_run
 from e1bind.runs.schemas import Choice
@@ -55,6 +57,13 @@ class Outcome:
     files: list[Path] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
+    def count(self, record: ResidueRecord, columns: Mapping[str, IonColumns]) -> None:
+        """Add a chain that is done."""
+        self.chains += 1
+        self.residues += len(record)
+        for ion, of in columns.items():
+            self.calls[ion] += int(of.call.sum())
+
 
 Advance = Callable[[int], None]
 """Told the number of residues of each chain that is done."""
@@ -66,32 +75,30 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
     device = choose_device(options.device)
-    colours = _colours(options)
+    colours = _colours(options, ions)
     outcome = Outcome(calls=dict.fromkeys(ions, 0))
     for warning in run.warnings:
         log.warning("%s", warning)
     ensemble = Ensemble(run, device)
     records = _Records(options, ensemble, colours)
-    with open_table(options.target, kind, run) as table:
-        for prediction in predict_stream(ensemble, records, records.refuse, options.max_tokens):
-            columns = {ion: columns_of(prediction, run, ion) for ion in ions}
-            table.write(prediction, columns)
-            if colours is not None:
-                colours.take(prediction.record, columns)
-            outcome.chains += 1
-            outcome.residues += len(prediction.record)
-            for ion, of in columns.items():
-                outcome.calls[ion] += int(of.call.sum())
-            advance(len(prediction.record))
-        outcome.bad = records.bad
-        if not outcome.chains:
-            raise DataError(f"none of the {outcome.bad} records can be predicted; nothing was written")
+    with together():
+        with open_table(options.target, kind, run) as table:
+            for prediction in predict_stream(ensemble, records, records.refuse, options.max_tokens):
+                columns = {ion: columns_of(prediction, run, ion) for ion in ions}
+                table.write(prediction, columns)
+                if colours is not None:
+                    colours.take(prediction.record, columns)
+                outcome.count(prediction.record, columns)
+                advance(len(prediction.record))
+            outcome.bad = records.bad
+            if not outcome.chains:
+                raise DataError(f"none of the {outcome.bad} records can be predicted; nothing was written")
+        outcome.files = [] if options.target == STDOUT else [options.target]
+        if colours is not None:
+            outcome.files += colours.write(run)
+            outcome.remarks += colours.remarks()
     records.say()
     outcome.remarks += [said for ion in ions if (said := _cost_of_calling(run, ion, options))]
-    outcome.files = [] if options.target == STDOUT else [options.target]
-    if colours is not None:
-        outcome.files += colours.write(options.target, run)
-        outcome.remarks += colours.remarks()
     return outcome
 
 
@@ -176,7 +183,7 @@ def alignment_folder(ensemble: Ensemble, folder: Path | None) -> tuple[Path | No
     return folder, {entry.name for entry in folder.iterdir()}
 
 
-def _colours(options: PredictOptions) -> Painter | None:
+def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
     """The structure, with the sequences that belong to its chains found before anything is computed."""
     if options.structure is None:
         if options.source is None:
@@ -186,6 +193,12 @@ def _colours(options: PredictOptions) -> Painter | None:
         raise UserError("--structure needs the sequences in a file, not on standard input: they are read twice")
     structure = read_structure(options.structure)
     if options.source is None:
-        return Painter(structure, match_chains(structure, structure.records()))
-    records = read_fasta(options.source, lambda _: None, options.rare_to_x)
-    return Painter(structure, match_chains(structure, records))
+        return Painter(structure, own_matches(structure), options.target, ions)
+    folder = options.msa_dir
+    names = {entry.name for entry in folder.iterdir()} if folder is not None and folder.is_dir() else set()
+
+    def has_context(record: ResidueRecord) -> bool:
+        return folder is not None and with_msa(record, folder, names).msa is not None
+
+    records = read_fasta(options.source, lambda _: None, options.rare_to_x, tell=lambda _: None)
+    return Painter(structure, match_chains(structure, records, has_context), options.target, ions)

@@ -1,51 +1,27 @@
-"""Protein chains of a structure file (mmCIF or PDB), and which of them a predicted sequence belongs to.
+"""A structure file (mmCIF or PDB) and its protein chains.
 
-A chain's residues are those with coordinates, in the first model. Sequence and chain are aligned by gemmi; loops
-that are not in the model open gaps at no cost where the chain is broken, and only there.
+A chain's residues are those with coordinates. Models that repeat a chain are copies of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-import gemmi
-import numpy as np
-from numpy.typing import NDArray
-
-from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
+from e1bind.contracts import ResidueRecord
 from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.text import read_bytes
 from e1bind.errors import DataError
 from e1bind.files.text import control_character, visible
+from e1bind.inference.atom_rows import AtomFile
+from e1bind.inference.cif_atoms import read_cif
+from e1bind.inference.pdb_atoms import read_pdb
+from e1bind.inference.protein_chains import Chain, protein_chains
+from e1bind.inference.residue_names import UNKNOWN_LETTER
 
-MIN_IDENTITY = 0.9
-"""Share of the shorter of sequence and chain that must be the same residue for the two to belong together."""
-MIN_ALIGNED = 20
-"""A shorter chain or sequence must stand in the other letter for letter: so few residues align by chance."""
-BROKEN = 2.5
-"""Angstrom from C to the next N above which the chain is broken; a peptide bond has 1.33."""
-OPEN = -10
-"""Score of opening a gap, where the chain is not broken; matches score 1, mismatches and residues of a gap -1. With
--1, 24 of 25 random residues are found scattered over 800 random others; with this a third at most."""
 MAX_SHOWN = 10
-
-ResidueKey = tuple[str, str, str]
-"""Chain, number with insertion code, residue name: as files and viewers name a residue."""
-
-
-@dataclass(frozen=True, eq=False)
-class Chain:
-    """L residues of a protein chain: letters, names of the residues (several where one position has several), and
-    whether the chain is broken before each."""
-
-    name: str
-    sequence: str
-    keys: Sequence[Sequence[ResidueKey]]
-    broken: Sequence[bool]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,41 +31,34 @@ class Structure:
     path: Path
     kind: Literal["cif", "pdb"]
     chains: Sequence[Chain]
+    file: AtomFile
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its endings."""
+        return self.path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
     def records(self) -> list[ResidueRecord]:
-        """The chains as records to predict, named FILE_CHAIN."""
-        stem = self.path.name.removesuffix(".gz").rsplit(".", 1)[0]
+        """The chains as records to predict, in their order, named FILE_CHAIN."""
         return [
-            ResidueRecord(f"{stem}_{chain.name}", chain.sequence, source=str(self.path)) for chain in self.chains
+            ResidueRecord(f"{self.stem}_{chain.label}", chain.sequence, source=str(self.path))
+            for chain in self.chains
         ]
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """A chain and the sequence it belongs to; `position_L` is the residue's place in the sequence from 0, or -1."""
-
-    chain: Chain
-    record: ResidueRecord
-    position_L: NDArray[np.int64]
-    identical: int
 
     def remarks(self) -> list[str]:
-        """What does not fit, for people."""
-        placed = self.position_L >= 0
-        wrong = [
-            f"{key[0][2]} {key[0][1]} is {self.record.sequence[at]}{at + 1} in the sequence"
-            for key, letter, at in zip(self.chain.keys, self.chain.sequence, self.position_L, strict=True)
-            if at >= 0 and letter != self.record.sequence[at]
-        ]
-        remarks = []
-        if wrong:
-            more = f" and {len(wrong) - MAX_SHOWN} more" if len(wrong) > MAX_SHOWN else ""
-            remarks.append(f"{len(wrong)} residues differ: {'; '.join(wrong[:MAX_SHOWN])}{more}")
-        if absent := len(self.record) - int(placed.sum()):
-            remarks.append(f"{absent} residues of the sequence are not in the structure")
-        if extra := int((~placed).sum()):
-            remarks.append(f"{extra} residues of the structure are not in the sequence, and get no probability")
-        return remarks
+        """What was read as an unknown residue, and where chains share a name, for people."""
+        lines = []
+        for chain in self.chains:
+            unknown = [k[0] for k, one in zip(chain.keys, chain.sequence, strict=True) if one == UNKNOWN_LETTER]
+            if unknown:
+                shown = ", ".join(f"{name} {number}" for _, number, name in unknown[:MAX_SHOWN])
+                more = f" and {len(unknown) - MAX_SHOWN} more" if len(unknown) > MAX_SHOWN else ""
+                lines.append(f"chain {chain.label}: {len(unknown)} residues are read as X: {shown}{more}")
+        names = [chain.name for chain in self.chains]
+        if several := sorted({name for name in names if names.count(name) > 1}):
+            labels = ", ".join(chain.label for chain in self.chains if chain.name in several)
+            lines.append(f"several chains are called {', '.join(several) or 'nothing'}; here they are {labels}")
+        return lines
 
 
 def structure_kind(path: Path) -> Literal["cif", "pdb"]:
@@ -110,24 +79,34 @@ def read_structure(path: Path) -> Structure:
     content = read_bytes(path)  # which also finds a damaged gzip file, of which gemmi may read a part
     if not content.strip():
         raise DataError(f"{path}: is empty")
-    form = gemmi.CoorFormat.Mmcif if kind == "cif" else gemmi.CoorFormat.Pdb
     try:
-        structure = gemmi.read_structure(str(path), format=form)
-        structure.setup_entities()
-        models = list(structure)[:1]
-        chains = [chain for model in models for chain in map(_chain, model) if chain is not None]
+        file = (read_cif if kind == "cif" else read_pdb)(content)
+        _check_names(file)
+        chains = protein_chains(file)
     except UnicodeDecodeError as error:  # gemmi reads bytes and decodes a name when it is asked for
         raise DataError(_undecodable(path, content)) from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
     except (RuntimeError, ValueError, IndexError, OSError) as error:
         reason = visible(" ".join(str(error).split()))
         raise DataError(f"{path}: cannot be read as a structure: {reason}; is the file complete?") from error
     if not chains:
         raise DataError(f"{path}: holds no protein chain")
-    found = Structure(path, kind, chains)
-    for record in found.records():
+    found = Structure(path, kind, chains, file)
+    records = found.records()
+    if len({record.id for record in records}) < len(records):
+        raise DataError(f"{path}: two of its chains cannot be told apart by name; give each chain its own name")
+    for record in records:
         if fault := id_fault(record.id):
             raise DataError(f"{visible(str(path))}: the id {shown_id(record.id)!r} of a chain {fault}")
     return found
+
+
+def _check_names(file: AtomFile) -> None:
+    """Raise `ValueError` for names that could not be named again in a table or a viewer."""
+    for chain, name, code in {(row.chain, row.name, row.code) for row in file.rows}:
+        if strange := control_character(f"{chain} {name} {code}"):
+            raise ValueError(f"the name of a residue of chain {chain} holds the control character {strange}")
 
 
 def _is_file(path: Path) -> bool:
@@ -149,80 +128,3 @@ def _undecodable(path: Path, content: bytes) -> str:
                 f"{error.start + 1}); names of chains, residues and atoms are ASCII letters and digits"
             )
     return f"{path}: names a chain, a residue or an atom in bytes that are not UTF-8 text"
-
-
-def _chain(chain: gemmi.Chain) -> Chain | None:
-    """The protein part of a chain; None where there is none."""
-    polymer = chain.get_polymer()
-    if polymer.check_polymer_type() not in (gemmi.PolymerType.PeptideL, gemmi.PolymerType.PeptideD):
-        return None
-    groups: list[list[gemmi.Residue]] = []
-    for residue in polymer:
-        # Residues of one number are alternatives at one position.
-        if groups and groups[-1][0].seqid == residue.seqid:
-            groups[-1].append(residue)
-        else:
-            groups.append([residue])
-    first = [group[0] for group in groups]
-    for residue in polymer:
-        _check_names(chain.name, residue)
-    return Chain(
-        name=chain.name,
-        sequence="".join(_letter(residue) for residue in first),
-        keys=[[(chain.name, str(r.seqid), r.name) for r in group] for group in groups],
-        broken=[True] + [_broken(a, b) for a, b in pairwise(first)],
-    )
-
-
-def _check_names(chain: str, residue: gemmi.Residue) -> None:
-    """Raise `ValueError` for a residue that could not be named again in a table or a viewer."""
-    if residue.seqid.num is None:
-        raise ValueError(f"a residue {residue.name} of chain {chain} has no number")
-    if strange := control_character(f"{chain} {residue.name} {residue.seqid}"):
-        raise ValueError(f"the name of a residue of chain {chain} holds the control character {strange}")
-
-
-def _letter(residue: gemmi.Residue) -> str:
-    """One letter, a modified residue's parent; X for what has none."""
-    letter = gemmi.find_tabulated_residue(residue.name).one_letter_code.upper()
-    return letter if letter in STANDARD_RESIDUES and letter else "X"
-
-
-def _broken(left: gemmi.Residue, right: gemmi.Residue) -> bool:
-    end, begin = left.find_atom("C", "*"), right.find_atom("N", "*")
-    if end is None or begin is None:
-        return bool(right.seqid.num != left.seqid.num + 1)
-    return bool(end.pos.dist(begin.pos) > BROKEN)
-
-
-def align(record: ResidueRecord, chain: Chain) -> Match | None:
-    """The alignment of a sequence and a chain; None where they do not belong together."""
-    short, long_ = sorted((record.sequence, chain.sequence), key=len)
-    if len(short) < MIN_ALIGNED and short not in long_:
-        return None
-    result = _alignment(record, chain)
-    position_L = np.full(len(chain.sequence), -1, dtype=np.int64)
-    i = j = 0
-    columns = zip(result.add_gaps(record.sequence, 1), result.add_gaps(chain.sequence, 2), strict=True)
-    for ours, theirs in columns:
-        if ours != "-" and theirs != "-":
-            position_L[j] = i
-        i += ours != "-"
-        j += theirs != "-"
-    match = Match(chain, record, position_L, int(result.match_count))
-    return match if match.identical >= MIN_IDENTITY * len(short) else None
-
-
-def best_identity(record: ResidueRecord, structure: Structure) -> float:
-    """Highest share of identical residues with any chain, for an error message."""
-    return max(
-        _alignment(record, chain).match_count / max(1, min(len(record), len(chain.sequence)))
-        for chain in structure.chains
-    )
-
-
-def _alignment(record: ResidueRecord, chain: Chain) -> gemmi.AlignmentResult:
-    scoring = gemmi.AlignmentScoring("s")
-    scoring.gapo = OPEN  # residues of the chain that the sequence lacks
-    gaps = [0 if broken else OPEN for broken in chain.broken] + [0]
-    return gemmi.align_string_sequences(list(record.sequence), list(chain.sequence), gaps, scoring)

@@ -6,62 +6,77 @@ scored, `NOT_SCORED` at all others, so that nothing that was not scored looks as
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from gemmi import cif
+import numpy as np
+from numpy.typing import NDArray
 
-from e1bind.errors import DataError
-from e1bind.files.writing import output_text
-from e1bind.inference.structure import ResidueKey, Structure
+from e1bind.inference.chain_alignment import Match
+from e1bind.inference.structure import Structure
 
 NOT_SCORED = -1.0
-_CHAIN, _NUMBER, _CODE = ("auth_asym_id", "label_asym_id"), ("auth_seq_id", "label_seq_id"), "pdbx_PDB_ins_code"
-_NAME = ("auth_comp_id", "label_comp_id")
 
 
-def write_coloured(structure: Structure, target: Path, values: Mapping[ResidueKey, float]) -> None:
-    """Write the copy. Raises `DataError` where a residue of `values` is not in the file."""
-    text, seen = (_cif if structure.kind == "cif" else _pdb)(structure.path, values)
-    if missing := values.keys() - seen:
-        chain, number, name = sorted(missing)[0]
-        raise DataError(f"{structure.path}: residue {name} {number} of chain {chain} has no atom to colour")
-    output_text(target, text)
+class Site(NamedTuple):
+    """A residue as viewers name it; `segment` is given where it takes that to tell it from another one."""
+
+    chain: str
+    number: str
+    name: str
+    segment: str = ""
 
 
-def _cif(path: Path, values: Mapping[ResidueKey, float]) -> tuple[str, set[ResidueKey]]:
-    document = cif.read(str(path))
-    block = next((b for b in document if b.find_loop("_atom_site.id")), None)
-    if block is None:
-        raise DataError(f"{path}: has no loop of atoms")
-    loop = block.find_loop("_atom_site.id").get_loop()
-    tags = [tag.removeprefix("_atom_site.") for tag in loop.tags]
-    if "B_iso_or_equiv" not in tags:
-        raise DataError(f"{path}: its atoms have no B factor (_atom_site.B_iso_or_equiv) to put probabilities in")
-    factor = tags.index("B_iso_or_equiv")
-    chain, number, name = (
-        next(tags.index(t) for t in options if t in tags) for options in (_CHAIN, _NUMBER, _NAME)
-    )
-    code = tags.index(_CODE) if _CODE in tags else None
-    seen = set()
-    for row in range(loop.length()):
-        inserted = "" if code is None else cif.as_string(loop[row, code])
-        key = (cif.as_string(loop[row, chain]), loop[row, number] + inserted, cif.as_string(loop[row, name]))
-        seen.add(key)
-        loop[row, factor] = f"{values.get(key, NOT_SCORED):.4f}"
-    return document.as_string(), seen
+def coloured(structure: Structure, values: Mapping[int, float]) -> bytes:
+    """The copy; `values` by the place of an atom's row in the file."""
+    return structure.file.with_values(values, NOT_SCORED)
 
 
-def _pdb(path: Path, values: Mapping[ResidueKey, float]) -> tuple[str, set[ResidueKey]]:
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    with opened(path, "rt", encoding="latin-1", newline="") as file:
-        lines = file.read().splitlines(keepends=True)
-    seen = set()
-    for i, line in enumerate(lines):
-        if line.startswith(("ATOM  ", "HETATM")):
-            key = (line[20:22].strip(), line[22:27].strip(), line[17:20].strip())
-            seen.add(key)
-            body, end = line.rstrip("\r\n"), line[len(line.rstrip("\r\n")) :]
-            lines[i] = f"{body[:60]:60}{values.get(key, NOT_SCORED):6.2f}{body[66:]}{end}"
-    return "".join(lines), seen
+def values_of(match: Match, probability_L: NDArray[np.float32]) -> dict[int, float]:
+    """The probability at every atom of the chain's residues that are in the record, by place."""
+    return {
+        place: float(probability_L[at])
+        for places, at in zip(match.chain.places, match.position_L, strict=True)
+        if at >= 0
+        for place in places
+    }
+
+
+def sites_of(
+    structure: Structure, called: Sequence[tuple[Match, NDArray[np.int8]]]
+) -> tuple[list[Site], list[Site]]:
+    """The called residues that a viewer can tell from all others of the file's chains, and those it cannot."""
+    wanted = [
+        Site(*key, match.chain.segments[j])
+        for match, call_L in called
+        for j, at in enumerate(match.position_L)
+        if at >= 0 and call_L[at]
+        for key in match.chain.keys[j][:1]
+    ]
+    total, by_segment = _counts(_all_sites(structure))
+    own, own_by_segment = _counts(wanted)
+    clear: list[Site] = []
+    unclear: list[Site] = []
+    for site in wanted:
+        short, full = (site.chain, site.number), (site.chain, site.number, site.segment)
+        if own[short] == total[short]:
+            clear.append(site._replace(segment=""))
+        elif site.segment and own_by_segment[full] == by_segment[full]:
+            clear.append(site)
+        else:
+            unclear.append(site)
+    return clear, unclear
+
+
+def _all_sites(structure: Structure) -> list[Site]:
+    return [
+        Site(*keys[0], segment)
+        for chain in structure.chains
+        for keys, segment in zip(chain.keys, chain.segments, strict=True)
+    ]
+
+
+def _counts(sites: Sequence[Site]) -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]]]:
+    """How often chain and number occur, and those with the segment."""
+    return Counter(site[:2] for site in sites), Counter((*site[:2], site.segment) for site in sites)

@@ -22,7 +22,7 @@ from e1bind.data.text import FileProblems, read_bytes, to_lines, warn_of_a_cut
 from e1bind.errors import DataError
 from e1bind.readers.options import BiolipOptions
 from e1bind.readers.positions import labels_of_positions
-from e1bind.readers.sources import chain_faults, ion_file
+from e1bind.readers.sources import Chains, chain_faults, ion_file
 
 COLUMNS = 21
 PDB_ID, CHAIN, RESOLUTION, LIGAND, RESIDUES, SEQUENCE = 0, 1, 2, 4, 8, 20
@@ -55,8 +55,11 @@ class BiolipReader:
         for number, cells in lines:
             if cells[LIGAND] in ligands and self._good_enough(cells, number, problems):
                 self._add(chains, number, cells, problems)
-        records = [record for chain in chains.values() if (record := _record(chain, ion, path, problems))]
-        problems.raise_any()
+        taken = Chains(problems)
+        for chain in chains.values():
+            if record := _record(chain, ion, path, problems):
+                taken.add(record, chain.line)
+        records = taken.all()
         if not records:
             raise DataError(f"{path}: holds no site of {ion}")
         if self.options.msa_dir is None:

@@ -75,7 +75,7 @@ def read_fasta3(path: Path, ion: str, rare_to_x: bool = False) -> list[ResidueRe
     for entry in entries:
         record = _record(entry, path, ion, rare_to_x, problems)
         if record is not None:
-            chains.add(record, entry.line)
+            chains.add(record, entry.line, [text for _, text in entry.sequence])
     return chains.all()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from e1bind.contracts import ResidueRecord
 from e1bind.data.ids import id_fault
 from e1bind.data.letters import letters_fault
+from e1bind.data.lookalikes import Lookalikes
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 
@@ -58,13 +59,15 @@ class Chains:
 
     def __init__(self, problems: FileProblems) -> None:
         self.problems = problems
+        self._lookalikes = Lookalikes(str(problems.path), log.warning, problems.unit)
         self._first: dict[str, tuple[ResidueRecord, int]] = {}
         self._repeats = 0
 
-    def add(self, record: ResidueRecord, line: int) -> None:
-        """Take the record that begins at a line (or row) of the file."""
+    def add(self, record: ResidueRecord, line: int, written: Sequence[str] = ()) -> None:
+        """Take the record that begins at a line (or row) of the file; `written` is its sequence, line by line."""
         first, at = self._first.setdefault(record.id, (record, line))
         if first is record:
+            self._lookalikes.see(record.id, line, written or [record.sequence])
             return
         if clash := _clash(first, record):
             where = f"{self.problems.unit} {at}"
@@ -75,6 +78,7 @@ class Chains:
     def all(self) -> list[ResidueRecord]:
         """The chains in the file's order. Raises `DataError` with all problems of the file."""
         self.problems.raise_any()
+        self._lookalikes.end()
         if self._repeats:
             path = self.problems.path
             log.warning("%s: %d chains stand in the file more than once and were read once", path, self._repeats)
