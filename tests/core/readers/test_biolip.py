@@ -65,6 +65,7 @@ def test_poor_structures_and_those_without_a_resolution_can_be_left_out(tmp_path
         (["1abc\tA\tZN\n"], "line 1: 3 columns; a line of BioLiP has 21"),
         ([line("1abc", "A", "ZN", "H4", "MKHC")], "line 1: 1abc_A: 'H4': residue 4 is C"),
         ([GOOD, line("1abc", "A", "ZN", "C4", "MKHCA")], "another sequence than in line 1"),
+        ([line("1abc", "A", "ZN", "", "MKHC")], "line 1: 1abc_A: a site without residues"),
         ([line("1abc", "A", "CA", "H3", "MKHC")], "holds no site of ZN"),
         ([line("1abc", "A", "ZN", "H3", "MKHU")], 'unknown_residues = "to-x"'),
     ],

@@ -64,14 +64,11 @@ def write(path: Path, *rows: str) -> Path:
 
 
 def test_an_empty_cell_is_unknown_and_said_absence_is_not(tmp_path) -> None:
-    path = write(tmp_path / "t.csv", "id,sequence,ZN,CA", "a,MKHC,3 4,", "b,MKHC,[],1", "c,MKHC,-,", "d,MKHC,,2")
-    table = reader(path, values="positions", first=1)
-    assert content(table.read("ZN", "train")) == [
-        ("a", "MKHC", "0011"),
-        ("b", "MKHC", "0000"),
-        ("c", "MKHC", "0000"),
-    ]
-    assert [r.id for r in table.read("CA", "train")] == ["b", "d"]
+    rows = ("a,MKHC,3 4,", "b,MKHC,[],1", "c,MKHC, ,[]", "d,MKHC,,2")
+    table = reader(write(tmp_path / "t.csv", "id,sequence,ZN,CA", *rows), values="positions", first=1)
+    zinc = [(name, labels) for name, _, labels in content(table.read("ZN", "train"))]
+    assert zinc == [("a", "0011"), ("b", "0000")]
+    assert [r.id for r in table.read("CA", "train")] == ["b", "c", "d"]
 
 
 def test_single_residues_can_be_unknown_in_both_ways_of_writing(tmp_path) -> None:
@@ -130,6 +127,8 @@ def test_numbers_as_ids_and_a_byte_order_mark_are_text(tmp_path) -> None:
         (["id,sequence,ZN", "a,MKHC,0"], {"first": 1}, "is `first` right?"),
         (["id,sequence,ZN", "a,MKHC,H4"], {"first": 1}, "'H4': residue 4 is C; is `first` right?"),
         (["id,sequence,ZN", "a,MKHC,3-4"], {"first": 1}, "'3-4' is no residue"),
+        (["id,sequence,ZN", "a,MKHC,-"], {"first": 1}, "'-' is no residue; write 12 or C12, [] where none binds"),
+        (["id,sequence,ZN", "a,MKHC,None"], {"first": 1}, "nothing where nothing is known"),
         (["id,sequence,ZN", "a,MKHC,3 ?3"], {"first": 1}, "residue 3 is said to bind and to be unknown"),
     ],
 )

@@ -49,7 +49,7 @@ class BiolipReader:
         template = {"train": self.options.train, "test": self.options.test}[split]
         path = ion_file(template, ion, split, "data.biolip")
         problems = FileProblems(path)
-        lines = [line for line in self._lines(path, problems) if line]
+        lines = list(self._lines(path, problems))
         ligands = meant_by(ion, dict.fromkeys(cells[LIGAND] for _, cells in lines))
         chains: dict[str, _Chain] = {}
         for number, cells in lines:
@@ -103,6 +103,8 @@ def _record(chain: _Chain, ion: str, path: Path, problems: FileProblems) -> Resi
     labels = []
     for line, residues in chain.sites if not faults else ():
         try:
+            if not residues:
+                raise ValueError("a site without residues; was the line cut?")
             labels.append(labels_of_positions(residues, chain.sequence, first=1))
         except ValueError as error:
             faults.append((line, str(error)))

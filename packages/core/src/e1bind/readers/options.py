@@ -70,7 +70,7 @@ class TableOptions(ReaderOptions):
     values: Literal["labels", "positions"] = Field(
         "labels",
         description="What a cell holds: labels, one of 0, 1 and ? for each residue; or positions, such as "
-        "`12 15 33` or `C12, C15, H33` (?20 is an unknown residue, and [] or - says that none binds).",
+        "`12 15 33` or `C12, C15, H33` (?20 is an unknown residue, [] says that none binds).",
     )
     first: Literal[0, 1] | None = Field(
         None, description="Number of a sequence's first residue in positions, 0 or 1; needed with them."

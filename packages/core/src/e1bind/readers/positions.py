@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from e1bind.data.labels import labels_at
 
-NONE = frozenset({"", "-", "none"})
-"""What says, without brackets, that no residue binds."""
 _PLACE = re.compile(r"(\??)([A-Za-z]?)(\d+)")
 _BETWEEN = re.compile(r"[\s,;|]+")
 
@@ -26,7 +24,8 @@ def labels_of_positions(cell: str | Sequence[int], sequence: str, first: int) ->
     for word in _words(cell):
         found = _PLACE.fullmatch(word)
         if found is None:
-            raise ValueError(f"{word!r} is no residue; write 12 or C12")
+            advice = "[] where none binds, nothing where nothing is known"
+            raise ValueError(f"{word!r} is no residue; write 12 or C12, {advice}")
         mark, letter, number = found.groups()
         place = int(number) - first
         if not 0 <= place < len(sequence):
@@ -46,6 +45,4 @@ def _words(cell: str | Sequence[int]) -> list[str]:
     text = cell.strip()
     if text[:1] + text[-1:] in ("[]", "()", "{}"):
         text = text[1:-1].strip()
-    if text.lower() in NONE:
-        return []
     return [word.strip("'\"") for word in _BETWEEN.split(text) if word]

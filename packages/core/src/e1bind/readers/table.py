@@ -6,7 +6,7 @@ for the ion, and is not among its records. Several columns that mean one ion, or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,6 @@ from e1bind.readers.arrow import read_table
 from e1bind.readers.options import TableOptions
 from e1bind.readers.positions import labels_of_positions
 from e1bind.readers.sources import Chains, chain_faults, ion_file
-
-Labels = Callable[[Any, str], NDArray[np.int8]]
-"""Labels [L] of a cell and a sequence; raises `ValueError` with what is wrong."""
 
 
 class TableReader:
@@ -75,7 +72,7 @@ class TableReader:
     ) -> ResidueRecord | None:
         """The chain of a row; None where it is unknown for the ion, or has problems, which are noted."""
         name, text, *cells = row
-        known = [cell for cell in cells if cell is not None]
+        known = [cell for cell in cells if cell is not None and cell != "" and not str(cell).isspace()]
         if not known:
             return None
         name = str(name).strip() if isinstance(name, str | int) else name
