@@ -26,6 +26,7 @@ from e1bind.contracts import TokenBatch
 from e1bind.errors import UserError
 from e1bind_backbones.loading import reading_checkpoint
 from e1bind_backbones.options import HfMlmOptions
+from e1bind_backbones.padding_check import check_padding
 from e1bind_backbones.parts import run_part
 from e1bind_backbones.residue_tokens import HfViewEncoder, learn_residue_tokens
 
@@ -136,6 +137,7 @@ class HfMlmBackbone:
             _checkpoint_activations(model)
         if self.has_mlm_head:
             _check_head(model, options.checkpoint)
+        check_padding(self, model, OPTION, options.checkpoint)
         return model
 
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
