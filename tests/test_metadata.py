@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 PACKAGES = Path(__file__).resolve().parents[1] / "packages"
-DISTRIBUTION = {"yaml": "pyyaml", "sklearn": "scikit-learn", "pydantic_core": "pydantic", "triton": "torch"}
+DISTRIBUTION = {
+    "yaml": "pyyaml",
+    "Bio": "biopython",
+    "sklearn": "scikit-learn",
+    "pydantic_core": "pydantic",
+    "triton": "torch",
+}
 """Names of distributions where the module's is another, or comes with another one."""
 OWN = {"e1bind": "e1bind-core", "e1bind_losses": "e1bind-losses", "e1bind_backbones": "e1bind-backbones"}
 
