@@ -9,12 +9,13 @@ Shape legend: R residues of all chains, V = 1 view, D embedding width.
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from e1bind.contracts import STANDARD_RESIDUES, Backbone, View
+from e1bind.contracts import STANDARD_RESIDUES, TokenBatch, View, ViewEncoder
 from e1bind.contracts.views import MASK
 from e1bind.errors import UserError
 
@@ -26,7 +27,21 @@ TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
 COARSE = 0.05
 
 
-def check_padding(backbone: Backbone, model: nn.Module, option: str, called: str) -> None:
+class Padded(Protocol):
+    """What of a backbone the check uses."""
+
+    max_residues: int | None
+
+    def encoder(self) -> ViewEncoder:
+        """The tokenising half."""
+        ...
+
+    def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
+        """Hidden states of all tokens."""
+        ...
+
+
+def check_padding(backbone: Padded, model: nn.Module, option: str, called: str) -> None:
     """Raise `UserError` unless a padded, masked row gives the same hidden states as it does alone."""
     longest = backbone.max_residues or max(LENGTHS)
     short, long = (_chain(min(length, longest - (length < max(LENGTHS)))) for length in LENGTHS)
@@ -54,7 +69,7 @@ def _masked(chain: str) -> View:
     return View(chain, visible, selected)
 
 
-def _states(backbone: Backbone, model: nn.Module, views: list[View]) -> Tensor:
+def _states(backbone: Padded, model: nn.Module, views: list[View]) -> Tensor:
     """Hidden states of the residues, chain after chain, [R, D]."""
     batch = backbone.encoder().encode([[view] for view in views])
     training = model.training
