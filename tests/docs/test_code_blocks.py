@@ -52,7 +52,8 @@ def test_toml_blocks_parse(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-        assert "://" in target or (page.parent / target).exists(), f"{page.name}: {target}"
+        # Pages of the reference are there once the site is built; test_site follows the links to them.
+        assert "://" in target or target.startswith("reference/") or (page.parent / target).exists(), target
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from e1bind.runs.layout import RunDir
 from e1bind.runs.schemas import Begun, Forced, PluginSource
 from e1bind.runs.seals import read_sealed, read_table
 from e1bind.spec import RunSpec
-from e1bind.spec.older import LATER_COMPONENTS, completed
+from e1bind.spec.older import LATER_COMPONENTS, MOVED_TARGETS, completed
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _versions(plugins: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What makes a plugin another one; where it is installed does not."""
     keys = ("component", "target", "distribution", "version", "vcs", "sha256")
     return {
-        path: {key: source.get(key) for key in keys}
+        path: {key: MOVED_TARGETS.get(str(source.get(key)), source.get(key)) for key in keys}
         for path, source in plugins.items()
         if not path.startswith(f"{TRACKERS}.")
     }

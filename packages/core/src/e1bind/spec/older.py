@@ -19,6 +19,9 @@ _LATER: dict[str, Mapping[str, Any]] = {
 LATER_COMPONENTS = ("head.prototype", "calibration.platt", "calibration.isotonic")
 """Paths of components that runs did not list among their plugins before their kind existed."""
 
+MOVED_TARGETS = {"e1bind.data.fasta3:Fasta3Reader": "e1bind.readers.fasta3:Fasta3Reader"}
+"""Where a component of e1bind was, as older runs have it, and where the same one is now."""
+
 
 def completed(table: Mapping[str, Any]) -> dict[str, Any]:
     """A resolved spec with what was left out because it did not exist when it was written."""
