@@ -121,6 +121,7 @@ def test_the_readme_s_plugin_keeps_its_contract(root, tmp_path, capsys) -> None:
     assert e1bind(["check-plugin", str(tmp_path / "my_loss.py")]) == 0, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_example_package_keeps_its_contract(third_parties) -> None:
     checked = run_cli("check-plugin", "acme-losses", "--json", paths=(third_parties,))
     assert checked.returncode == 0, checked.stdout

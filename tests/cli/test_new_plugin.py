@@ -23,7 +23,13 @@ def new(folder: Path, name: str, *kinds: str, more: tuple[str, ...] = ()) -> int
     return e1bind(["new-plugin", name, *words, "--folder", str(folder), *more])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+QUICK = ("loss", "reader")
+"""Kinds that are tried among the quick tests; all are among the slow ones, as are their runs."""
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_a_single_file_keeps_its_contract_and_its_spec_is_valid(tmp_path, kind) -> None:
     name = f"own-{kind}-file"
     assert new(tmp_path, name, kind, more=("--local",)) == 0
@@ -92,7 +98,7 @@ def test_nothing_is_overwritten(tmp_path, capsys) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kinds", [pytest.param(("loss",), marks=pytest.mark.sample), KINDS], ids=["loss", "all"])
+@pytest.mark.parametrize("kinds", [("loss",), KINDS], ids=["loss", "all"])
 def test_a_package_installs_lists_passes_its_tests_and_trains(tmp_path, kinds) -> None:
     assert new(tmp_path, "acme-things", *kinds) == 0
     package, site = tmp_path / "acme-things", tmp_path / "site"

@@ -130,7 +130,13 @@ def patterns(cell: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("command", TABLE)
+def some_quick(commands):
+    """The commands, all but a few of them among the slow tests: each takes seconds."""
+    quick = ("train SPEC", "predict RUN", "data check")
+    return [c if c in quick else pytest.param(c, marks=pytest.mark.slow) for c in commands]
+
+
+@pytest.mark.parametrize("command", some_quick(TABLE))
 def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, command: str) -> None:
     if command == "compare RUN RUN" and not (base / "other").exists():
         import shutil
@@ -156,7 +162,7 @@ def test_every_command_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -
     assert commands == {command.split()[0] for command in TABLE}
 
 
-@pytest.mark.parametrize("command", [c for c in TABLE if "RUN" in c and "SPEC" not in c])
+@pytest.mark.parametrize("command", some_quick(c for c in TABLE if "RUN" in c and "SPEC" not in c))
 def test_a_run_s_code_is_executed_with_the_option_of_the_table_alone(base, tmp_path, capsys, command):
     import shutil
 

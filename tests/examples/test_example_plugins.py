@@ -83,7 +83,6 @@ def test_it_keeps_its_contract(installed: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.sample
 def test_they_train_predict_and_are_evaluated_together(trained: Path, installed: Path) -> None:
     plugins = json.loads((trained / "results" / "run" / "plugins.json").read_text())
     assert {entry["distribution"] for entry in plugins.values()} >= set(NAMES)

@@ -67,6 +67,7 @@ def e1bind_metrics():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "line", "why"),
     [
