@@ -52,6 +52,10 @@ def save_best(folder: FoldDir, network: nn.Module | None, heads: Heads) -> None:
     temporary = folder.path / f".{folder.adapter.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     if network is not None:
+        # peft keeps the names in a set and writes them in its order, which differs from process to process.
+        for config in network.peft_config.values():  # type: ignore[operator]
+            if isinstance(config.target_modules, set):
+                config.target_modules = sorted(config.target_modules)
         network.save_pretrained(str(temporary))  # type: ignore[operator]
         open_modes(temporary)
     stored = {field.name: getattr(heads, field.name) for field in fields(heads)}
