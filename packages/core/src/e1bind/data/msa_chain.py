@@ -15,9 +15,12 @@ from string import ascii_lowercase
 import numpy as np
 from numpy.typing import NDArray
 
+from e1bind.data.pairwise import aligned_pairs
+
 GAP = ord("-")
 UNKNOWN = ord("X")
 _WORD = 4
+GAP_OPEN = -2
 NEAR_WORDS = 0.5
 """Share of the chain's words from which on a row is aligned with the chain anew: its columns may be shifted."""
 
@@ -84,22 +87,9 @@ def _aligned(query: str, chain: str) -> NDArray[np.int64]:
     """The column of each residue of a chain that the query resembles; -1 where it has none."""
     column_of_residue = [i for i, letter in enumerate(query) if letter != "-"]
     column_L = np.full(len(chain), -1, dtype=np.int64)
-    i = j = 0
-    for ours, theirs in zip(*_alignment(query.replace("-", ""), chain), strict=True):
-        if ours != "-" and theirs != "-":
-            column_L[j] = column_of_residue[i]
-        i += ours != "-"
-        j += theirs != "-"
+    for i, j in aligned_pairs(query.replace("-", ""), chain, GAP_OPEN):
+        column_L[j] = column_of_residue[i]
     return column_L
-
-
-def _alignment(first: str, second: str) -> tuple[str, str]:
-    import gemmi
-
-    scoring = gemmi.AlignmentScoring("s")
-    scoring.gapo = -2
-    result = gemmi.align_string_sequences(list(first), list(second), [], scoring)
-    return result.add_gaps(first, 1), result.add_gaps(second, 2)
 
 
 def chain_similarity(
@@ -118,7 +108,7 @@ def chain_similarity(
         if chain in sequence:
             similarity_N[row] = 1.0
         elif words and known and _shared(sequence, words) >= NEAR_WORDS * len(words):
-            same = sum(a == b != "X" for a, b in zip(*_alignment(sequence, chain), strict=True) if a != "-")
+            same = sum(sequence[i] == chain[j] != "X" for i, j in aligned_pairs(sequence, chain, GAP_OPEN))
             similarity_N[row] = max(similarity_N[row], same / known)
     return similarity_N
 

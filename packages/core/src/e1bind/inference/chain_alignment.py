@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.pairwise import aligned_pairs
 from e1bind.inference.protein_chains import Chain
 from e1bind.inference.residue_names import UNKNOWN_LETTER
 
@@ -82,21 +82,11 @@ def best_identity(record: ResidueRecord, chains: Sequence[Chain]) -> float:
 
 
 def _match(record: ResidueRecord, chain: Chain) -> Match:
-    result = _alignment(record, chain)
-    position_L = np.full(len(chain.sequence), -1, dtype=np.int64)
-    i = j = identical = 0
-    columns = zip(result.add_gaps(record.sequence, 1), result.add_gaps(chain.sequence, 2), strict=True)
-    for ours, theirs in columns:
-        if ours != "-" and theirs != "-":
-            position_L[j] = i
-            identical += ours == theirs != UNKNOWN_LETTER
-        i += ours != "-"
-        j += theirs != "-"
-    return Match(chain, record, position_L, identical)
-
-
-def _alignment(record: ResidueRecord, chain: Chain) -> gemmi.AlignmentResult:
-    scoring = gemmi.AlignmentScoring("s")
-    scoring.gapo = OPEN  # residues of the chain that the sequence lacks
+    # Gaps are residues of the chain that the sequence lacks.
     gaps = [0 if broken else OPEN for broken in chain.broken] + [0]
-    return gemmi.align_string_sequences(list(record.sequence), list(chain.sequence), gaps, scoring)
+    position_L = np.full(len(chain.sequence), -1, dtype=np.int64)
+    identical = 0
+    for i, j in aligned_pairs(record.sequence, chain.sequence, OPEN, gaps):
+        position_L[j] = i
+        identical += record.sequence[i] == chain.sequence[j] != UNKNOWN_LETTER
+    return Match(chain, record, position_L, identical)

@@ -17,12 +17,12 @@ from e1bind.data.ids import shown_id
 from e1bind.data.ions import meant_by
 from e1bind.data.labels import united
 from e1bind.data.letters import read_letters
-from e1bind.data.msa_files import with_alignments
 from e1bind.data.text import FileProblems, read_bytes, to_lines, warn_of_a_cut
 from e1bind.errors import DataError
+from e1bind.readers.base import FileReader
 from e1bind.readers.options import BiolipOptions
 from e1bind.readers.positions import labels_of_positions
-from e1bind.readers.sources import Chains, chain_faults, ion_file
+from e1bind.readers.sources import Chains, chain_faults
 
 COLUMNS = 21
 PDB_ID, CHAIN, RESOLUTION, LIGAND, RESIDUES, SEQUENCE = 0, 1, 2, 4, 8, 20
@@ -38,16 +38,13 @@ class _Chain:
     sites: list[tuple[int, str]] = field(default_factory=list)
 
 
-class BiolipReader:
+class BiolipReader(FileReader[BiolipOptions]):
     """Reads one file for all ions, or one for each."""
 
-    def __init__(self, options: BiolipOptions) -> None:
-        self.options = options
+    table = "data.biolip"
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
+    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
         """The chains that have a site of `ion`, in order of first appearance. Raises `DataError`."""
-        template = {"train": self.options.train, "test": self.options.test}[split]
-        path = ion_file(template, ion, split, "data.biolip")
         problems = FileProblems(path)
         lines = list(self._lines(path, problems))
         ligands = meant_by(ion, dict.fromkeys(cells[LIGAND] for _, cells in lines))
@@ -62,9 +59,7 @@ class BiolipReader:
         records = taken.all()
         if not records:
             raise DataError(f"{path}: holds no site of {ion}")
-        if self.options.msa_dir is None:
-            return records
-        return with_alignments(records, self.options.msa_dir, "data.biolip.msa_dir", path)
+        return records
 
     def _lines(self, path: Path, problems: FileProblems) -> Iterator[tuple[int, list[str]]]:
         content = read_bytes(path)
@@ -89,7 +84,7 @@ class BiolipReader:
 
     def _add(self, chains: dict[str, _Chain], number: int, cells: list[str], problems: FileProblems) -> None:
         name = f"{cells[PDB_ID].lower()}_{cells[CHAIN]}"
-        sequence = read_letters(cells[SEQUENCE], self.options.unknown_residues == "to-x")
+        sequence = read_letters(cells[SEQUENCE], self.rare_to_x)
         chain = chains.setdefault(name, _Chain(name, sequence, number))
         if chain.sequence == sequence:
             chain.sites.append((number, cells[RESIDUES]))

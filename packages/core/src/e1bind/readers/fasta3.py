@@ -20,11 +20,11 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.labels import labels_fault, labels_of_text
 from e1bind.data.letters import letters_fault, read_letters
-from e1bind.data.msa_files import with_alignments
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
+from e1bind.readers.base import FileReader
 from e1bind.readers.options import Fasta3Options
-from e1bind.readers.sources import Chains, ion_file
+from e1bind.readers.sources import Chains
 
 
 @dataclass
@@ -38,27 +38,29 @@ class _Entry:
     misplaced_line: int = 0
 
 
-class Fasta3Reader:
+class Fasta3Reader(FileReader[Fasta3Options]):
     """Reads one file per ion and split, see the module's rules."""
 
+    table = "data.fasta3"
+
     def __init__(self, options: Fasta3Options) -> None:
-        self.options = options
+        super().__init__(options)
         self._ion_of: dict[Path, str] = {}
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
-        """The chains of `ion` in the file of `split` ("train" or "test"), in the file's order."""
-        template = {"train": self.options.train, "test": self.options.test}[split]
-        path = ion_file(template, ion, split, "data.fasta3")
+    def file(self, ion: str, split: str) -> Path:
+        """The file of an ion, which is no other ion's. Raises `DataError`."""
+        path = super().file(ion, split)
         other = self._ion_of.setdefault(path, ion)
         if other != ion:
             raise DataError(
                 f"{path}: would give the same labels to {other} and {ion}; give each ion a file of its own and "
                 f"write {{ion}} in data.fasta3.{split}"
             )
-        records = read_fasta3(path, ion, self.options.unknown_residues == "to-x")
-        if self.options.msa_dir is None:
-            return records
-        return with_alignments(records, self.options.msa_dir, "data.fasta3.msa_dir", path)
+        return path
+
+    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
+        """All chains of the file. Raises `DataError`."""
+        return read_fasta3(path, ion, self.rare_to_x)
 
 
 def read_fasta3(path: Path, ion: str, rare_to_x: bool = False) -> list[ResidueRecord]:

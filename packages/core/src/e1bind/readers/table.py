@@ -18,25 +18,22 @@ from e1bind.data.ids import shown_id
 from e1bind.data.ions import meant_by
 from e1bind.data.labels import labels_fault, labels_of_text, united
 from e1bind.data.letters import read_letters
-from e1bind.data.msa_files import with_alignments
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 from e1bind.readers.arrow import read_table
+from e1bind.readers.base import FileReader
 from e1bind.readers.options import TableOptions
 from e1bind.readers.positions import labels_of_positions
-from e1bind.readers.sources import Chains, chain_faults, ion_file
+from e1bind.readers.sources import Chains, chain_faults
 
 
-class TableReader:
+class TableReader(FileReader[TableOptions]):
     """Reads one table for all ions, or one for each."""
 
-    def __init__(self, options: TableOptions) -> None:
-        self.options = options
+    table = "data.table"
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
-        """The chains of the table of `split` that are known for `ion`, in its order. Raises `DataError`."""
-        template = {"train": self.options.train, "test": self.options.test}[split]
-        path = ion_file(template, ion, split, "data.table")
+    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
+        """The chains whose rows have labels for the ion. Raises `DataError`."""
         table = read_table(path)
         columns = self._columns(table.column_names, ion, path)
         chains = Chains(FileProblems(path, unit="row"))
@@ -47,9 +44,7 @@ class TableReader:
         records = chains.all()
         if not records:
             raise DataError(f"{path}: no chain has labels of {ion}, in the column {', '.join(columns)}")
-        if self.options.msa_dir is None:
-            return records
-        return with_alignments(records, self.options.msa_dir, "data.table.msa_dir", path)
+        return records
 
     def _columns(self, names: list[str], ion: str, path: Path) -> list[str]:
         """The columns that hold the ion's labels. Raises `DataError` for one that is not there."""
@@ -76,7 +71,7 @@ class TableReader:
         if not known:
             return None
         name = str(name).strip() if isinstance(name, str | int) else name
-        sequence = read_letters("".join(str(text or "").split()), self.options.unknown_residues == "to-x")
+        sequence = read_letters("".join(str(text or "").split()), self.rare_to_x)
         found = list(chain_faults("" if name is None else name, sequence))
         try:
             labels = [self._labels(cell, sequence) for cell in known] if not found else []

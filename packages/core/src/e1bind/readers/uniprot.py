@@ -23,13 +23,13 @@ from e1bind.data.ids import shown_id
 from e1bind.data.ions import ion_of, meant_by
 from e1bind.data.labels import labels_at
 from e1bind.data.letters import read_letters
-from e1bind.data.msa_files import with_alignments
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 from e1bind.log import log
 from e1bind.readers.arrow import SEPARATORS, read_table
+from e1bind.readers.base import FileReader
 from e1bind.readers.options import UniprotOptions
-from e1bind.readers.sources import Chains, chain_faults, ion_file
+from e1bind.readers.sources import Chains, chain_faults
 from e1bind.readers.swissprot import read_flat_file
 
 COLUMNS = ("Binding site", "Metal binding")
@@ -53,16 +53,13 @@ Protein = tuple[int, str, str, list[Site]]
 """Row or line, accession, sequence, sites."""
 
 
-class UniprotReader:
+class UniprotReader(FileReader[UniprotOptions]):
     """Reads one export for all ions, or one for each."""
 
-    def __init__(self, options: UniprotOptions) -> None:
-        self.options = options
+    table = "data.uniprot"
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
+    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
         """The proteins that have a site of `ion`, in the file's order. Raises `DataError`."""
-        template = {"train": self.options.train, "test": self.options.test}[split]
-        path = ion_file(template, ion, split, "data.uniprot")
         table = {suffix.lower() for suffix in path.suffixes} & {*SEPARATORS, ".parquet"}
         chains = Chains(FileProblems(path, unit="row" if table else "entry"))
         placeless = 0
@@ -77,15 +74,13 @@ class UniprotReader:
             log.warning("%s: %d proteins have a site of %s without a place, and are left out", path, placeless, ion)
         if not records:
             raise DataError(f"{path}: no protein has a binding site of {ion}")
-        if self.options.msa_dir is None:
-            return records
-        return with_alignments(records, self.options.msa_dir, "data.uniprot.msa_dir", path)
+        return records
 
     def _add(
         self, chains: Chains, number: int, name: str, text: str, own: list[Site], vague: list[Site], ion: str
     ) -> None:
         """Take a protein, or note what is wrong with it."""
-        sequence = read_letters("".join(text.split()), self.options.unknown_residues == "to-x")
+        sequence = read_letters("".join(text.split()), self.rare_to_x)
         faults = list(chain_faults(name, sequence))
         beyond = [s.places for s in own + vague if s.places and not 0 < s.places[0] <= s.places[1] <= len(sequence)]
         if beyond and not faults:
