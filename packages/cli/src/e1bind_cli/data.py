@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 data = typer.Typer(name="data", help="Look at labelled chains before any training.", no_args_is_help=True)
 
-
 MOST_LETTERS = 9
+"""Kinds of binding residues that are shown; the rest are few."""
 
 
 class Split(StrEnum):

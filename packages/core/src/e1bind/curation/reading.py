@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.record_faults import records_fault
+from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import merge_ions
 from e1bind.errors import DataError
 from e1bind.spec import RunSpec
-from e1bind.spec.named import Named, methods_fault
 
 SPLITS = ("train", "test")
 
@@ -20,8 +19,7 @@ def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
     Raises `DataError` with the problems of all ions' files, not of the first alone; `ContractError` for a reader
     that breaks its contract.
     """
-    named, reader = Named.of(spec.data), spec.data.build()
-    named.hold(methods_fault(reader, ["read"]))
+    reader = GuardedReader(spec.data)
     by_ion: dict[str, Sequence[ResidueRecord]] = {}
     problems: list[str] = []
     for ion in spec.training.ions:
@@ -29,8 +27,6 @@ def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
             by_ion[ion] = reader.read(ion, split)
         except DataError as error:
             problems += [str(error)] * (str(error) not in problems)  # one file may hold several ions
-            continue
-        named.hold(records_fault(by_ion[ion], ion))
     if problems:
         raise DataError("\n".join(problems))
     return merge_ions(by_ion)

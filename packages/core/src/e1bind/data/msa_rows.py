@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_lowercase
 
+from e1bind.data.letters import UPPER
+
 _PREFIXES = ("ss_", "sa_", "aa_", "bb_")
 _CONSENSUS = ("cons", "consensus")
 _NOT_A_LETTER = "-.~ \t"
@@ -29,11 +31,8 @@ def is_annotation(header: str, text: str) -> bool:
     letters = [letter for letter in text if letter not in _NOT_A_LETTER]
     if letters and all(letter.isdigit() for letter in letters):
         return True
-    kinds = set(text.translate(_UPPER)) - set(_NOT_A_LETTER)
+    kinds = set(text.translate(UPPER)) - set(_NOT_A_LETTER)
     return any(len(letters) >= most and len(kinds) >= some and kinds <= states for most, some, states in _STATES)
-
-
-_UPPER = str.maketrans(ascii_lowercase, ascii_lowercase.upper())
 
 
 def without_dots(texts: Sequence[str]) -> list[str]:

@@ -29,14 +29,12 @@ from e1bind.contracts import (
     Metric,
     MetricInputs,
     MetricOutput,
-    Reader,
     ResidueRecord,
     TokenBatch,
     View,
     ViewEncoder,
     ViewGenerator,
 )
-from e1bind.data.record_faults import records_fault
 from e1bind.engine.contract_faults import (
     built_fault,
     fitted_fault,
@@ -62,20 +60,6 @@ def built(chosen: Chosen) -> Any:
     component = chosen.build()
     Named.of(chosen).hold(built_fault(chosen.component.kind, component))
     return component
-
-
-class GuardedReader:
-    """A reader whose records are looked through."""
-
-    def __init__(self, chosen: Chosen) -> None:
-        self.reader: Reader = built(chosen)
-        self.named = Named.of(chosen)
-
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
-        """As the reader. Raises `ContractError` for records whose labels do not go with their residues."""
-        records = self.reader.read(ion, split)
-        self.named.hold(records_fault(records, ion))
-        return list(records)
 
 
 class GuardedViews:

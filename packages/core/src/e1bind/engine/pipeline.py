@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from e1bind.contracts import Backbone, Reader, ViewEncoder
+from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.guarded import (
     GuardedBackbone,
     GuardedBaseline,
     GuardedHead,
     GuardedMetric,
-    GuardedReader,
     GuardedViews,
     built,
     guarded_loss,

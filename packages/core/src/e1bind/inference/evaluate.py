@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
+from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import check_ids
-from e1bind.engine.guarded import GuardedReader
 from e1bind.engine.judgement import Judgement
 from e1bind.errors import DataError, UserError
 from e1bind.inference.baselines import RunBaselines
