@@ -33,7 +33,7 @@ from e1bind_losses.prototype_bce import PrototypeBCE
 from e1bind_losses.supcon import SupCon
 
 MODEL_LIMITS = {"float32": 1e-3, "bfloat16": 0.15, "float16": 2e-2}
-"""Largest relative error of embeddings and adapter gradients; the adapters are drawn, and larger than trained ones."""
+"""Largest relative error of embeddings and adapter gradients; adapters are drawn, larger than trained ones."""
 LOSSES: dict[str, nn.Module] = {
     "nt-xent": NTXent(loss_options.NTXentOptions()),
     "supcon": SupCon(loss_options.SupConOptions()),

@@ -16,7 +16,7 @@ from typing import Any
 BEGUN = time.monotonic()
 """When the process began, as far as it can tell: this module is imported before torch, which takes seconds."""
 Figures = dict[str, Any]
-LIMIT = 5.0
+PATIENCE = 5.0
 """A part may take so many times its budget before it is given up, and at least `LEAST_LIMIT` seconds."""
 LEAST_LIMIT = 45.0
 
@@ -49,10 +49,12 @@ class Failed(AssertionError):
 class Report:
     """What was found so far, in memory and in `out`.
 
-    `minutes` count from the start of the process. A part whose budget no longer fits is "not reached".
+    `minutes` count from the start of the process. A part whose budget no longer fits is "not reached", and one that
+    takes longer than `patience` budgets is given up.
     """
 
-    def __init__(self, facts: Figures, minutes: float, out: Path | None) -> None:
+    def __init__(self, facts: Figures, minutes: float, out: Path | None, patience: float = PATIENCE) -> None:
+        self.patience = patience
         self.deadline = BEGUN + 60 * minutes
         self.out = out
         self.content: Figures = {**facts, "minutes": minutes, "parts": {}}
@@ -77,7 +79,7 @@ class Report:
         if part.budget > self.left():
             found: Figures = {"status": "not reached"}
         else:
-            found = _outcome(part, min(self.left(), max(LEAST_LIMIT, LIMIT * part.budget)))
+            found = _outcome(part, min(self.left(), max(LEAST_LIMIT, self.patience * part.budget)))
         self.parts[part.name] = {**found, "seconds": round(time.monotonic() - begun, 2)}
         self.write()
         _say(part.name, self.parts[part.name])

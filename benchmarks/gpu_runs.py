@@ -113,7 +113,7 @@ class Processes:
 
 
 def bare_environment(folder: Path) -> dict[str, str]:
-    """What finds packages and plugins of the workspace where it is not installed: its sources, and their metadata."""
+    """Finds packages and plugins of the workspace where it is not installed: by its sources, and their metadata."""
     path = [str(source) for source in sorted(ROOT.glob("packages/*/src"))]
     if not entry_points(group="e1bind"):
         for file in ROOT.glob("packages/*/pyproject.toml"):
