@@ -2,13 +2,14 @@
 
     uv run python -m benchmarks.accuracy --checkpoint DIR_OR_NAME --data DIR --out DIR
         [--backbone hf-mlm|e1] [--ions ZN CA] [--quick] [--only NAME ...] [--folds 5] [--seed 1]
-        [--set PATH=VALUE ...] [--threads N]
+        [--set PATH=VALUE ...] [--jobs N] [--threads N]
 
 `--data` holds {ion}_train.fasta and {ion}_test.fasta (three-line FASTA) and clusters_id30.tsv. Every method is
 a run of its own below `--out`, trained with the recipe that `e1bind init` writes and evaluated on the test
-chains; one that is finished is used as it is, one that was stopped goes on. Baselines are those of the first
-run. The table says test AUPRC, AUROC and MCC at the out-of-fold threshold, with 95 % intervals over proteins,
-the out-of-fold AUPRC, and how far the pipeline is above each method on the same test residues (paired).
+chains; `--jobs` folds are trained at once. What is finished is used as it is, what was stopped goes on.
+Baselines are those of the pipeline's run. The table says test AUPRC, AUROC and MCC at the out-of-fold threshold,
+with 95 % intervals over proteins, the out-of-fold AUPRC, how far the pipeline is above each method on the same
+test residues (paired), and the minutes its folds took in all.
 `--quick`: 300 chains of at most 256 residues for each ion, two folds, three epochs: shows that the script
 works, not what the methods are worth.
 """
@@ -17,29 +18,25 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from e1bind import workflow
-from e1bind.inference.evaluate import EvaluateOptions, IonResult
+from benchmarks._accuracy_runs import PIPELINE, Method, measured, methods, train
+from e1bind.inference.evaluate import IonResult
 from e1bind.metrics.paired import Paired, paired_average_precision
 from e1bind.runs.schemas import Summary
-from e1bind.spec import load_spec
-from e1bind.spec.starter import RECIPE
 from e1bind_cli.train import log_to_terminal
 
-LOSSES = ("nt-xent", "prototype-alignment", "prototype-bce", "mlm")
-PIPELINE = "contrastive pipeline"
-LINEAR = "LoRA, linear head, bce"
 METRICS = ("auprc", "auroc", "mcc")
 PUBLISHED = {
     "LMetalSite": {"ZN": 0.803, "CA": 0.492, "MG": 0.316, "MN": 0.625},
@@ -47,7 +44,6 @@ PUBLISHED = {
     "GPSite without structure": {"ZN": 0.793, "CA": 0.468, "MG": 0.288, "MN": 0.607},
 }
 """Test AUPRC as their papers give it for the same files."""
-QUICK_CHAINS, QUICK_LENGTH = 300, 256
 
 
 @dataclass(frozen=True)
@@ -65,10 +61,12 @@ class Row:
 def main() -> None:
     options = _arguments()
     log_to_terminal(main=True)
-    rows: list[Row] = []
-    for ion in options.ions:
-        rows += _ion(ion, options)
-        _write(rows, options)
+    runs = methods(options)
+    train(runs, options.jobs)
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        found = dict(zip(runs, pool.map(partial(measured, threads=options.threads), runs), strict=True))
+    rows = [row for ion in options.ions for row in _rows({m: f for m, f in found.items() if m.ion == ion})]
+    _write(rows, options)
     print(_markdown(rows, options))
 
 
@@ -81,103 +79,30 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ions", nargs="+", default=["ZN"])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=1, help="folds trained at once, each a process")
+    parser.add_argument("--threads", type=int, help="of each process; absent: the cores divided among the jobs")
     parser.add_argument("--only", nargs="+", help="methods, by the beginning of their names")
     parser.add_argument("--set", nargs="+", default=[], dest="overrides", metavar="PATH=VALUE")
     parser.add_argument("--quick", action="store_true")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
+    options.out = options.out.absolute()
+    options.data = options.data.absolute()
+    return options
 
 
-def _methods(options: argparse.Namespace) -> dict[str, list[str]]:
-    """Overrides of the recipe that make each method."""
-    used = [name for name in LOSSES if name != "mlm" or options.backbone == "e1"]
-    methods = {PIPELINE: [], LINEAR: ["head={linear={}}", "losses={bce={}}"]}
-    methods |= {f"without {name}": [f"losses.{name}.weight=0"] for name in used}
-    if options.only:
-        methods = {n: o for n, o in methods.items() if n == PIPELINE or n.startswith(tuple(options.only))}
-    return methods
+def _rows(found: Mapping[Method, tuple[IonResult, Summary]]) -> Iterator[Row]:
+    """The rows of one ion: its baselines, then a row for each method, the pipeline's first."""
+    first, summary = next(iter(found.values()))
+    yield from _baselines(first, summary)
+    for method, (result, own) in found.items():
+        yield _row(method, result, own, first)
 
 
-def _ion(ion: str, options: argparse.Namespace) -> Iterator[Row]:
-    """A row for each method; the pipeline's run comes first, so that others are compared with it."""
-    data = _quick_data(ion, options) if options.quick else options.data
-    first: IonResult | None = None
-    for method, overrides in _methods(options).items():
-        folder, minutes = _trained(ion, method, overrides, data, options)
-        evaluation, _ = workflow.evaluate(folder, EvaluateOptions())
-        result = evaluation.ions[0]
-        summary = evaluation.run.summary
-        if first is None:
-            first = result
-            yield from _baselines(result, summary)
-        yield _row(ion, method, result, summary, first, minutes)
-
-
-def _trained(
-    ion: str, method: str, overrides: Sequence[str], data: Path, options: argparse.Namespace
-) -> tuple[Path, float]:
-    """The finished run of a method, and the minutes its training took in all."""
-    name = f"{ion}-{method}-seed{options.seed}".replace(" ", "-").replace(",", "")
-    folder = options.out / "runs" / name
-    started = time.perf_counter()
-    if folder.exists():
-        workflow.resume(folder)
-    else:
-        spec = _spec(ion, data, options)
-        beside = [] if method == PIPELINE else ["baselines.compute=[]"]  # they would be the same ones
-        workflow.train(load_spec(spec, [*overrides, *beside, *options.overrides]), spec, run_id=name)
-    clock = options.out / "minutes" / f"{name}.json"
-    clock.parent.mkdir(parents=True, exist_ok=True)
-    before = json.loads(clock.read_text()) if clock.exists() else 0.0
-    took = before + (time.perf_counter() - started) / 60
-    clock.write_text(json.dumps(took))
-    return folder, took
-
-
-def _spec(ion: str, data: Path, options: argparse.Namespace) -> Path:
-    """The recipe for one ion, as a file."""
-    losses = [name for name in LOSSES if name != "mlm" or options.backbone == "e1"]
-    table: dict[str, Any] = {
-        "run": {"output_dir": str(options.out / "runs"), "seed": options.seed, "threads": options.threads},
-        "data.fasta3": {"train": str(data / "{ion}_train.fasta"), "test": str(data / "{ion}_test.fasta")},
-        "cv": {"folds": 2 if options.quick else options.folds, "groups": str(options.data / "clusters_id30.tsv")},
-        f"backbone.{options.backbone}": {"checkpoint": options.checkpoint},
-        "views.masked": {},
-        **{f"losses.{name}": {} for name in losses},
-        "training": {"ions": [ion]},
-    }
-    for path, values in RECIPE.items():
-        if path in table or path.partition(".")[0] not in ("losses", "backbone", "data"):
-            table[path] = {**values, **table.get(path, {})}
-    if options.quick:
-        table["training"] |= {"epochs": 3, "warmup_epochs": 0.5, "early_stop_patience": 0}
-    lines = ["schema_version = 1"]
-    for path, values in table.items():
-        lines += [f"[{path}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-    file = options.out / f"{ion}.toml"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("\n".join(lines) + "\n")
-    return file
-
-
-def _quick_data(ion: str, options: argparse.Namespace) -> Path:
-    """Short chains, drawn by a seed, in files of their own."""
-    folder = options.out / "quick"
-    folder.mkdir(parents=True, exist_ok=True)
-    for split in ("train", "test"):
-        lines = (options.data / f"{ion}_{split}.fasta").read_text().splitlines()
-        records = [lines[i : i + 3] for i in range(0, len(lines), 3)]
-        short = [record for record in records if len(record[1]) <= QUICK_LENGTH]
-        order = np.random.default_rng(options.seed).permutation(len(short))[:QUICK_CHAINS]
-        text = "".join("\n".join(short[i]) + "\n" for i in sorted(order.tolist()))
-        (folder / f"{ion}_{split}.fasta").write_text(text)
-    return folder
-
-
-def _row(ion: str, method: str, result: IonResult, summary: Summary, first: IonResult, minutes: float) -> Row:
+def _row(method: Method, result: IonResult, summary: Summary, first: IonResult) -> Row:
     test = {name: (found.value, found.low, found.high) for name in METRICS if (found := result.metrics[name])}
-    ahead = None if method == PIPELINE else _ahead(first, result)
-    return Row(ion, method, summary.oof[ion].metrics["auprc"], test, ahead, minutes)
+    ahead = None if method.name == PIPELINE else _ahead(first, result)
+    return Row(method.ion, method.name, summary.oof[method.ion].metrics["auprc"], test, ahead, method.minutes())
 
 
 def _ahead(first: IonResult, other: IonResult) -> tuple[float, float, float]:
