@@ -142,7 +142,8 @@ class ProcessGroup:
 
     def check(self) -> Figures:
         """What it found. Raises `Failed`."""
-        return json.loads(self.processes.finish("group", self.process).splitlines()[-1])
+        said = self.processes.finish("group", self.process).splitlines()
+        return json.loads(next(line for line in said if line.startswith("{")))
 
 
 class KilledRun:
