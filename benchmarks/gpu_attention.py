@@ -74,7 +74,7 @@ class Case:
         dtype: torch.dtype,
         backward: bool,
     ) -> list[Tensor]:
-        *qkv, gradient = (x.to(rounded).to(device, dtype) for x in self.four)
+        *qkv, gradient = (x.to(rounded).to(device, dtype).detach() for x in self.four)
         for x in qkv:
             x.requires_grad_(backward)
         out = self.attend(choice, kind, device)(*qkv)

@@ -80,7 +80,7 @@ class AdaptedModel:
         batch = self.backbone.encoder().encode(proteins(self.backbone.supports_context)).to(self.device)
         z_RVD = self.backbone.hidden(self.model, batch)[batch.token_RV]
         weight_RVD = torch.randn(z_RVD.shape, generator=torch.Generator().manual_seed(1)).to(self.device)
-        gradients = torch.autograd.grad((z_RVD * weight_RVD).mean(), list(self.adapters.values()))
+        gradients = torch.autograd.grad((z_RVD * weight_RVD).sum(), list(self.adapters.values()))
         return z_RVD, torch.cat([g.flatten().float() for g in gradients])
 
 

@@ -1,4 +1,4 @@
-"""A process group of one process: `python gpu_group.py nccl`, or gloo on a CPU. The last line it prints is JSON.
+"""A process group of one process: `python gpu_group.py nccl`, or gloo on a CPU. It prints a line of JSON.
 
 The engine's ways to speak to other processes go through the backend, and DDP's gradients are those without it.
 """

@@ -57,6 +57,7 @@ def _largest_step(bench: Bench, load: Callable[[], Loaded], dropout: float) -> F
 def _step(bench: Bench, load: Callable[[], Loaded], tokens: int, dropout: float) -> Figures:
     case = StepCase(bench, load(), tokens, dropout)
     bench.release()
+    before = torch.cuda.memory_allocated() / 2**30 if bench.on_gpu else None
     taken = bench.seconds(case.step, 2 if bench.toy else 5)
     peak, phases = bench.peak_gib(case.step), case.phases()
     batch = case.batch.tokens
@@ -68,7 +69,7 @@ def _step(bench: Bench, load: Callable[[], Loaded], tokens: int, dropout: float)
         "tokens": batch.tokens,
         "padding": batch.padding,
         "phases_ms": phases,
-        "peak_gib_of_a_step": peak,
+        "gib": {"of_weights": before, "a_step_adds": peak},
         "fused_nt_xent": bench.fused,
     }
 
@@ -153,7 +154,7 @@ def timings(bench: Bench, folder: Path) -> list[Part]:
     nt_xents = ((256, 64),) if bench.toy else NT_XENT
     return [
         Part("products", 3, partial(products, bench)),
-        *(Part(f"step:{name}", 12, partial(step, bench, load)) for name, load in loaders(bench, folder).items()),
+        *(Part(f"step:{name}", 10, partial(step, bench, load)) for name, load in loaders(bench, folder).items()),
         *(Part(f"losses:{N}x{D}", 8, partial(nt_xent, bench, N, D)) for N, D in nt_xents),
         *(Part(f"attention:{kind}", 25, partial(attention_paths, bench, kind)) for kind in attention.KINDS),
         Part("views", 15, partial(shared_views, bench)),
