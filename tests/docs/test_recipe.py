@@ -13,5 +13,5 @@ def test_the_page_shows_the_recipe(root: Path) -> None:
     block = page.split("## The recipe")[1].split("```toml\n")[1].split("```")[0]
     shown = {}
     for table, own in tomllib.loads(block).items():
-        shown |= {f"{table}.{k}": v for k, v in own.items()} if table == "losses" else {table: own}
+        shown |= {f"{table}.{k}": v for k, v in own.items()} if table in ("losses", "views") else {table: own}
     assert shown == RECIPE

@@ -47,7 +47,7 @@ class Parts:
 
 def cross_check(parts: Parts) -> list[Problem]:
     """Problems between tables."""
-    checks = (_unmet_needs, _loss_weights, _temperatures, _prototype_width, _learns)
+    checks = (_unmet_needs, _loss_weights, _temperatures, _learns)
     return [problem for check in checks for problem in check(parts)]
 
 
@@ -106,12 +106,6 @@ def _temperatures(parts: Parts) -> Iterable[Problem]:
     if len({t for _, t in stated}) > 1:
         listed = ", ".join(f"{path} has {t:g}" for path, t in stated)
         yield Problem(f"{stated[0][0]}.scoring_temperature", f"all scores share one temperature, but {listed}")
-
-
-def _prototype_width(parts: Parts) -> Iterable[Problem]:
-    section = parts.prototypes
-    if section is not None and section.projector != "none" and section.prototype_dim is None:
-        yield Problem("prototypes.prototype_dim", f"is required by projector = {section.projector!r}")
 
 
 def _learns(parts: Parts) -> Iterable[Problem]:

@@ -22,16 +22,24 @@ schema_version = 1
 """
 
 RECIPE: dict[str, dict[str, Any]] = {
-    "lora": {"dropout": 0.0},
-    "prototypes": {"max_samples": 400, "strategy": "mean-difference", "center": True, "match_rate": True},
-    "losses.nt-xent": {"weight": 0.02},
-    "losses.prototype-bce": {"scoring_temperature": 0.1},
+    "lora": {"r": 16, "alpha": 32, "dropout": 0.0},
+    "views.masked": {"num_variants": 2},
+    "prototypes": {
+        "max_samples": 400,
+        "strategy": "mean-difference",
+        "center": True,
+        "match_rate": True,
+        "projector": "linear",
+    },
+    "losses.nt-xent": {"weight": 0.005},
+    "losses.prototype-alignment": {"weight": 0.01},
+    "losses.prototype-bce": {"scoring_temperature": 0.1, "label_smoothing": 0.0},
     "losses.mlm": {"weight": 0.1},
     "training": {
-        "learning_rate": 1e-3,
+        "learning_rate": 4e-4,
         "warmup_epochs": 0.5,
-        "epochs": 12,
-        "max_tokens": 4096,
+        "epochs": 5,
+        "max_tokens": 2048,
         "accum_steps": 1,
     },
     "metrics": {"monitor": "auprc"},
