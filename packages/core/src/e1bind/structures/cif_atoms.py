@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from gemmi import cif
 
 from e1bind.errors import DataError
-from e1bind.inference.atom_rows import AtomFile, AtomRow, Slot
-from e1bind.inference.residue_names import is_amino_acid
+from e1bind.structures.atom_rows import AtomFile, AtomRow, Slot
+from e1bind.structures.residue_names import is_amino_acid
 
 _ATOMS = "_atom_site."
 _FACTOR = "b_iso_or_equiv"

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import gemmi
 
-from e1bind.inference.atom_rows import AtomFile, AtomRow, Slot
-from e1bind.inference.residue_names import FOUR_LETTERS, is_amino_acid
+from e1bind.structures.atom_rows import AtomFile, AtomRow, Slot
+from e1bind.structures.residue_names import FOUR_LETTERS, is_amino_acid
 
 _FACTOR = slice(60, 66)
 

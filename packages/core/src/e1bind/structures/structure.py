@@ -15,11 +15,11 @@ from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.text import read_bytes
 from e1bind.errors import DataError
 from e1bind.files.text import control_character, visible
-from e1bind.inference.atom_rows import AtomFile
-from e1bind.inference.cif_atoms import read_cif
-from e1bind.inference.pdb_atoms import read_pdb
-from e1bind.inference.protein_chains import Chain, protein_chains
-from e1bind.inference.residue_names import UNKNOWN_LETTER
+from e1bind.structures.atom_rows import AtomFile
+from e1bind.structures.cif_atoms import read_cif
+from e1bind.structures.pdb_atoms import read_pdb
+from e1bind.structures.protein_chains import Chain, protein_chains
+from e1bind.structures.residue_names import UNKNOWN_LETTER
 
 MAX_SHOWN = 10
 
