@@ -34,7 +34,7 @@ class _Entry:
 
     line: int
     id: str
-    description: str = ""
+    description: str
     sequence: list[tuple[int, str]] = field(default_factory=list)
     labels: list[tuple[int, str]] = field(default_factory=list)
     misplaced_line: int = 0
@@ -93,7 +93,8 @@ def _entries(lines: list[str], problems: FileProblems) -> Iterator[_Entry]:
             words = raw.lstrip()[1:].split(maxsplit=1)
             if not words:
                 problems.add(number, "a header without an id; write the chain's id after '>'")
-            entry = _Entry(number, *words[:1] or [""], one_line("".join(words[1:])).rstrip())
+            name, description = [*words, "", ""][:2]
+            entry = _Entry(number, name, one_line(description).rstrip())
         elif line and entry is None:
             problems.add(number, "text before the first header; every record starts with a line '>id'")
             return

@@ -54,7 +54,7 @@ def full_sequences(structure: Structure) -> dict[str, list[list[str]]]:
 def places_in(
     full: Sequence[Sequence[str]], chain: Chain, firsts: Sequence[AtomRow], parents: Mapping[str, str]
 ) -> tuple[str, list[int]]:
-    """The full sequence in letters, and the place in it of each residue of the chain; `firsts` are their first atoms.
+    """The full sequence in letters, and the place in it of each residue of the chain, whose first atoms are given.
 
     mmCIF numbers its residues; those of PDB files are placed by their numbers if these can mean but one place, else
     by an alignment that opens gaps where the chain is broken. Raises `ValueError` where they do not fit.
