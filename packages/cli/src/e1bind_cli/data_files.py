@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from e1bind_cli.data import Split, SplitOption, data
 
 if TYPE_CHECKING:
     from e1bind.curation.writing import Written
+    from e1bind.readers.options import StructuresOptions
 
 
 class Rule(StrEnum):
@@ -64,52 +66,51 @@ Folder = Annotated[
 ]
 
 
+Fasta = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="FASTA to write.")]
+Ion = Annotated[str, typer.Option("--ion", help="Ion, group of ions, or code of a ligand, such as ZN.")]
+RuleOption = Annotated[
+    Rule, typer.Option("--rule", help="Binding is near a donor atom, near any heavy atom, or as BioLiP has it.")
+]
+Cutoff = Annotated[
+    float | None,
+    typer.Option("--cutoff", help="In A; BioLiP's is added to the radii.", show_default="3.0, biolip 0.5", max=10),
+]
+ModelsOption = Annotated[Models, typer.Option("--models", help="The first model, or any of them.")]
+MissingOption = Annotated[
+    Missing, typer.Option("--missing", help="Residues without coordinates: left out, or filled in as unknown.")
+]
+Symmetry = Annotated[bool, typer.Option("--symmetry", help="Symmetric copies of chains bind as well.")]
+NamesOption = Annotated[
+    ChainNames, typer.Option("--chain-names", help="Chains by the author's names, or by mmCIF's labels.")
+]
+LettersOption = Annotated[
+    Letters, typer.Option("--unknown-residues", help="Residues without a letter: read as X, or refused.")
+]
+
+
 @data.command("from-structures")
 def from_structures(
     folder: Folder,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="FASTA to write.")],
-    ion: Annotated[str, typer.Option("--ion", help="Ion, group of ions, or code of a ligand, such as ZN.")],
-    rule: Annotated[
-        Rule, typer.Option(help="Binding is near a donor atom, near any heavy atom, or as BioLiP has it.")
-    ] = Rule.DONOR,
-    cutoff: Annotated[
-        float | None,
-        typer.Option(help="In A; BioLiP's is added to the radii.", show_default="3.0, biolip 0.5", max=10),
-    ] = None,
-    models: Annotated[Models, typer.Option(help="The first model, or any of them.")] = Models.FIRST,
-    missing: Annotated[
-        Missing, typer.Option(help="Residues without coordinates: left out, or filled in as unknown.")
-    ] = Missing.SKIP,
-    symmetry: Annotated[bool, typer.Option("--symmetry", help="Symmetric copies of chains bind as well.")] = False,
-    chain_names: Annotated[
-        ChainNames, typer.Option(help="Chains by the author's names, or by mmCIF's labels.")
-    ] = ChainNames.AUTHOR,
-    unknown_residues: Annotated[
-        Letters, typer.Option(help="Residues without a letter: read as X, or refused.")
-    ] = Letters.TO_X,
+    output: Fasta,
+    ion: Ion,
+    rule: RuleOption = Rule.DONOR,
+    cutoff: Cutoff = None,
+    models: ModelsOption = Models.FIRST,
+    missing: MissingOption = Missing.SKIP,
+    symmetry: Symmetry = False,
+    chain_names: NamesOption = ChainNames.AUTHOR,
+    unknown_residues: LettersOption = Letters.TO_X,
 ) -> None:
     """Label the chains of structures by their distance to an ion, and write them with where they come from."""
     from e1bind.curation.writing import FASTA, Cells, write_chains
     from e1bind.errors import UserError
-    from e1bind.readers.options import StructuresOptions
     from e1bind.readers.structures import StructuresReader
-    from e1bind.spec.problems import validate_options
 
     if not output.name.lower().removesuffix(".gz").endswith(FASTA):
         raise UserError(f"{output}: from-structures writes FASTA; let the name end in {', '.join(FASTA)}")
-    chosen = {
-        "train": str(folder.absolute()),
-        "rule": rule.value,
-        "models": models.value,
-        "missing": missing.value,
-        "symmetry": symmetry,
-        "chain_names": chain_names.value,
-        "unknown_residues": unknown_residues.value,
-        **({} if cutoff is None else {"cutoff": cutoff}),
-    }
-    options, problems = validate_options(StructuresOptions, chosen, "options", {})
-    if not isinstance(options, StructuresOptions):
-        raise UserError("\n".join(f"{problem.path}: {problem.message}" for problem in problems))
+    choices = {"rule": rule, "models": models, "missing": missing}
+    choices |= {"chain_names": chain_names, "unknown_residues": unknown_residues}
+    options = _options(folder, cutoff, symmetry, choices)
     records = StructuresReader(options).read(ion, "train")
     (written,) = write_chains(output, {ion: records}, Cells())
     files = len({record.source for record in records})
@@ -119,6 +120,20 @@ def from_structures(
         f"({options.in_words()})",
         soft_wrap=True,
     )
+
+
+def _options(folder: Path, cutoff: float | None, symmetry: bool, choices: Mapping[str, str]) -> StructuresOptions:
+    """The reader's options. Raises `UserError` with what is wrong with them."""
+    from e1bind.errors import UserError
+    from e1bind.readers.options import StructuresOptions
+    from e1bind.spec.problems import validate_options
+
+    table = {"train": str(folder.absolute()), "symmetry": symmetry, "cutoff": cutoff}
+    table |= {name: str(choice) for name, choice in choices.items()}
+    options, problems = validate_options(StructuresOptions, table, "options", {})
+    if not isinstance(options, StructuresOptions):
+        raise UserError("\n".join(f"{problem.path}: {problem.message}" for problem in problems))
+    return options
 
 
 @data.command()
