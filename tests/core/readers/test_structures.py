@@ -177,6 +177,10 @@ def test_codes_groups_and_ligands_are_those_of_the_registry(tmp_path) -> None:
     (tmp_path / "b.pdb").write_text(pdb(ion("GD3", "GD", atom_name="GD")))
     assert set(read(tmp_path, "FE")) == set(read(tmp_path, "FE2")) == set(read(tmp_path, "iron")) == {"a_A"}
     assert set(read(tmp_path, "REE")) == {"b_A"}
+    (tmp_path / "c.pdb").write_text(pdb(ion("FE", "FE")))
+    assert set(read(tmp_path, "FE")) == {"a_A", "c_A"}
+    assert set(read(tmp_path, "FE2")) == {"a_A"}
+    (tmp_path / "c.pdb").unlink()
     heme = ion("HEM", "FE", atom_name="FE") + ion("HEM", "N", at=(-3, 12, 0), atom_name="NA")
     (tmp_path / "a.pdb").write_text(pdb(heme))
     assert read(tmp_path, "HEM") == {"a_A": ("HGC", "101")}
@@ -257,7 +261,7 @@ def test_a_folder_of_nucleic_acids_and_one_of_nothing(tmp_path, caplog) -> None:
     (tmp_path / "a.pdb").write_text(pdb(ion("ZN", "ZN")))
     with caplog.at_level(logging.WARNING):
         assert set(read(tmp_path)) == {"a_A"}
-    assert "1 of 2 structures hold no protein chain" in caplog.text
+    assert "dna.pdb: holds no protein chain, and is passed over" in caplog.text
 
 
 NAMES = ["HIS", "CYS", "ASP", "GLU", "ASN", "SER", "ALA", "MSE"]

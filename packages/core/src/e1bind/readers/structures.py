@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,9 @@ from e1bind.structures.touches import Rule, Touch, touches, unobserved
 ENDINGS = (".pdb", ".ent", ".cif", ".mmcif")
 UNKNOWN_ATOM = "UNX"
 """The code of an atom or ion that nobody could tell."""
+EMPTY = "holds no protein chain, and is passed over"
+CUT = "does not end as a whole file does; was the file cut?"
+BARE = "declares no sequence of some chain, in which no residues are filled in"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,14 @@ class ChainSites:
     path: Path
 
 
+@dataclass(frozen=True)
+class FileSites:
+    """The chains of a file, and what there is to be said of it."""
+
+    chains: Sequence[ChainSites]
+    remarks: Sequence[str]
+
+
 class StructuresReader(FileReader[StructuresOptions]):
     """Reads a folder and the folders in it, or a single file. Structures are kept for the next ion once read."""
 
@@ -59,13 +70,14 @@ class StructuresReader(FileReader[StructuresOptions]):
 
     def __init__(self, options: StructuresOptions) -> None:
         super().__init__(options)
-        self._known: dict[tuple[Path, bytes], list[ChainSites]] = {}
+        self._known: dict[tuple[Path, bytes], FileSites] = {}
 
     def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
         """The chains that an ion touches, by file and in the file's order. Raises `DataError`."""
         files = structure_files(path)
         sites = self._sites(files, path)
-        records = [record for chain in sites if (record := self._record(chain, ion)) is not None]
+        codes = meant_by(ion, sorted({touch.code for chain in sites for touch in chain.touches}))
+        records = [record for chain in sites if (record := self._record(chain, ion, codes)) is not None]
         if not records:
             raise DataError(f"{path}: no chain of its {len(files)} structures has a site of {ion}")
         return records
@@ -74,15 +86,17 @@ class StructuresReader(FileReader[StructuresOptions]):
         """The chains of all files, each id once. Raises `DataError` with the problems of all of them."""
         found: dict[str, ChainSites] = {}
         problems: list[str] = []
-        empty = repeats = 0
+        repeats = 0
+        remarks: dict[str, list[Path]] = {}
         for file in files:
             try:
-                chains = self._of_file(file)
+                sites = self._of_file(file)
             except DataError as error:
                 problems.append(str(error))
                 continue
-            empty += not chains
-            for chain in chains:
+            for remark in sites.remarks:
+                remarks.setdefault(remark, []).append(file)
+            for chain in sites.chains:
                 first = found.setdefault(chain.id, chain)
                 if first is not chain and _same(first, chain):
                     repeats += 1
@@ -93,52 +107,54 @@ class StructuresReader(FileReader[StructuresOptions]):
                     )
         if problems:
             raise DataError(_told(path, problems))
-        if empty:
-            log.warning(
-                "%s: %d of %d structures hold no protein chain, and are passed over", path, empty, len(files)
-            )
+        for remark, about in remarks.items():
+            more = f" (and so {len(about) - 1} more)" if len(about) > 1 else ""
+            log.warning("%s: %s%s", about[0], remark, more)
         if repeats:
             log.warning("%s: %d chains stand in two files and were read once", path, repeats)
         return list(found.values())
 
-    def _of_file(self, file: Path) -> list[ChainSites]:
+    def _of_file(self, file: Path) -> FileSites:
         key = file, hashlib.blake2b(read_bytes(file)).digest()
         if key not in self._known:
             self._known[key] = self._read(file)
         return self._known[key]
 
-    def _read(self, file: Path) -> list[ChainSites]:
+    def _read(self, file: Path) -> FileSites:
         structure = read_molecules(file, first_model=self.options.models == "first")
         if not structure.file.rows:
-            raise DataError(f"{file}: holds no atoms; is the file complete?")
-        _warn_of_an_open_end(structure)
+            raise DataError(f"{file}: holds no atoms; if it is no model of a structure, take it out of the folder")
         try:
             crystal = crystal_of(structure) if self.options.symmetry else None
             found = touches(structure, self.rule, crystal)
-            return list(self._chains(structure, found))
+            full = full_sequences(structure) if self.options.missing == "fill" else {}
+            chains = list(self._chains(structure, found, full))
         except (RuntimeError, ValueError, IndexError) as error:
             raise DataError(f"{file}: {one_line(str(error))}") from error
+        bare = self.options.missing == "fill" and any(
+            _key(structure, chain) not in full for chain in structure.chains
+        )
+        told = ((EMPTY, not chains), (CUT, _ends_open(structure)), (BARE, bare))
+        return FileSites(chains, [remark for remark, so in told if so])
 
     @property
     def rule(self) -> Rule:
         """When a residue touches an ion."""
         return Rule(self.options.rule, self.options.distance)
 
-    def _chains(self, structure: Structure, found: set[Touch]) -> Iterator[ChainSites]:
+    def _chains(
+        self, structure: Structure, found: set[Touch], full: Mapping[str, list[list[str]]]
+    ) -> Iterator[ChainSites]:
         names = self._names(structure)
-        full = full_sequences(structure) if self.options.missing == "fill" else {}
+        rows = {row.place: row for row in structure.file.rows}
         for number, (chain, blank) in enumerate(zip(structure.chains, unobserved(structure), strict=True)):
             own = {touch for touch in found if touch.chain == number}
             sequence, places = chain.sequence, list(range(len(chain.sequence)))
             if self.options.unknown_residues == "error":
                 _hold(chain)
-            rows = {row.place: row for row in structure.file.rows}
-            firsts = [rows[residue[0]] for residue in chain.places]
-            key = firsts[0].part if structure.kind == "cif" else chain.name
-            if key in full:
-                sequence, places = places_in(full[key], chain, firsts, structure.file.parents)
-            elif full or self.options.missing == "fill":
-                log.warning("%s: declares no sequence of chain %s; no residues are filled in", structure.path, key)
+            if declared := full.get(_key(structure, chain)):
+                firsts = [rows[residue[0]] for residue in chain.places]
+                sequence, places = places_in(declared, chain, firsts, structure.file.parents)
             unknown = (set(range(len(sequence))) - set(places)) | {places[i] for i in blank}
             yield ChainSites(
                 f"{structure.stem}_{names[number]}",
@@ -155,17 +171,16 @@ class StructuresReader(FileReader[StructuresOptions]):
             return [chain.label for chain in structure.chains]
         if structure.kind == "pdb":
             raise ValueError('a PDB file has no labels of chains; chain_names = "author" takes its own')
-        parts = {row.place: row.part for row in structure.file.rows}
-        labels = [parts[chain.places[0][0]] for chain in structure.chains]
+        labels = [_key(structure, chain) for chain in structure.chains]
         if twice := sorted({name for name in labels if labels.count(name) > 1}):
             raise ValueError(f"several chains are labelled {', '.join(twice)}; give each its own")
         if fault := next(filter(None, (id_fault(f"{structure.stem}_{name}") for name in labels)), None):
             raise ValueError(f"the id of a chain {fault}")
         return labels
 
-    def _record(self, chain: ChainSites, ion: str) -> ResidueRecord | None:
+    def _record(self, chain: ChainSites, ion: str, codes: Collection[str]) -> ResidueRecord | None:
         """The chain labelled for an ion; None where no ion touches it."""
-        labels = labels_for(chain, ion)
+        labels = labels_for(chain, ion, codes)
         if not (labels == 1).any():
             return None
         how = f"file={one_line(chain.path.name)} chain={chain.name} ion={ion} {self.options.in_words()}"
@@ -188,14 +203,13 @@ def structure_files(path: Path) -> list[Path]:
     return found
 
 
-def labels_for(chain: ChainSites, ion: str) -> NDArray[np.int8]:
-    """Labels [L] of a chain for an ion, a group of ions or the code of a ligand."""
-    own = set(meant_by(ion, sorted({touch.code for touch in chain.touches})))
+def labels_for(chain: ChainSites, ion: str, codes: Collection[str]) -> NDArray[np.int8]:
+    """Labels [L] of a chain for an ion, a group of ions or a ligand, whose codes in the files are `codes`."""
     elements = set(members(ion)) & ELEMENTS.keys()
     binding: set[int] = set()
     unknown: set[int] = set(chain.unknown)
     for touch in chain.touches:
-        meant = touch.code in own and ion_of(touch.code) in (None, touch.element)
+        meant = touch.code in codes and ion_of(touch.code) in (None, touch.element)
         if meant and touch.sure:
             binding.add(touch.residue)
         elif meant or touch.element in elements or (elements and touch.code == UNKNOWN_ATOM):
@@ -218,8 +232,16 @@ def _hold(chain: Chain) -> None:
         )
 
 
-def _warn_of_an_open_end(structure: Structure) -> None:
-    """Say so where a file ends as a whole one does not: ions stand behind the chains, and would be missing."""
+def _key(structure: Structure, chain: Chain) -> str:
+    """The name under which a file declares the chain's sequence: mmCIF's label, in PDB files the author's name."""
+    if structure.kind == "pdb":
+        return chain.name
+    first = chain.places[0][0]
+    return next(row.part for row in structure.file.rows if row.place == first)
+
+
+def _ends_open(structure: Structure) -> bool:
+    """Whether a file ends as a whole one does not: ions stand behind the chains, and would be missing."""
     content = structure.file.content
     lines = content.splitlines()
     last = next((line for line in reversed(lines) if line.strip()), b"")
@@ -227,8 +249,7 @@ def _warn_of_an_open_end(structure: Structure) -> None:
         whole = last[:6].rstrip().upper() in (b"END", b"MASTER", b"CONECT", b"ENDMDL")
     else:
         whole = not lines[-1].strip() or last.startswith(b"#")
-    if not whole or not content.endswith((b"\n", b"\r")):
-        log.warning("%s: does not end as a whole file does; was the file cut?", structure.path)
+    return not whole or not content.endswith((b"\n", b"\r"))
 
 
 def _told(path: Path, problems: list[str]) -> str:
