@@ -14,7 +14,9 @@ from e1bind_cli.app import run as e1bind
 
 @pytest.fixture
 def structures(tmp_path: Path) -> Path:
-    return Path(StructuresOptions.example(tmp_path)["train"])
+    (tmp_path / "structures").mkdir()
+    StructuresOptions.example(tmp_path / "structures")
+    return tmp_path / "structures"
 
 
 def test_structures_become_fasta_with_where_each_chain_comes_from(structures, tmp_path, capsys) -> None:
@@ -23,20 +25,20 @@ def test_structures_become_fasta_with_where_each_chain_comes_from(structures, tm
         e1bind(["data", "from-structures", str(structures), "-o", str(out), "--ion", "ZN", "--cutoff", "2.5"]) == 0
     )
     assert out.read_text().splitlines() == [
-        ">one_A file=one.pdb chain=A ion=ZN rule=donor cutoff=2.5 models=first symmetry=no",
+        ">zinc_A file=zinc.pdb chain=A ion=ZN rule=donor cutoff=2.5 models=first symmetry=no",
         "MHCGHK",
         "010010",
-        ">two_A file=two.pdb chain=A ion=ZN rule=donor cutoff=2.5 models=first symmetry=no",
+        ">zinc_B file=zinc.pdb chain=B ion=ZN rule=donor cutoff=2.5 models=first symmetry=no",
         "GCHS",
         "0110",
     ]
-    assert "2 chains of 2 structures with 4 residues that bind ZN" in capsys.readouterr().out
+    assert "2 chains with 4 residues that bind ZN, of 1 files (rule=donor cutoff=2.5" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--ion", "MG", "-o", "x.fasta"], "no chain of its 2 structures has a site of MG"),
+        (["--ion", "MG", "-o", "x.fasta"], "no chain has a site of MG (structures read: 1)"),
         (["--ion", "ZN", "-o", "x.csv"], "from-structures writes FASTA"),
         (["--ion", "ZN", "-o", "x.fasta", "--cutoff", "-1"], "options.cutoff"),
     ],

@@ -15,7 +15,7 @@ from forks import fork, wait
 from seals import reseal, rewrite
 from small_runs import SPEC
 
-from e1bind.readers.example_structure import example_pdb
+from e1bind.readers.example_structure import EXAMPLE_PDB
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind_cli.app import run as e1bind
 
@@ -62,7 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     (folder / "with_plugin.toml").write_text(text + '\n[plugins]\nlocal = ["plugin_of_a_spec.py"]\n')
     (folder / "new.fasta").write_text(">new\nMKVHCDEACGHK\n000110010110\n")
     (folder / "model.pdb").write_text(PDB + "END\n")
-    (folder / "model_with_zinc.pdb").write_text(example_pdb(["HIS", "GLY", "CYS"], (0, 2)))
+    (folder / "model_with_zinc.pdb").write_text(EXAMPLE_PDB)
     return folder
 
 

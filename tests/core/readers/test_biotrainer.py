@@ -28,15 +28,15 @@ def labels(
     path = folder / "sequences.fasta"
     if text is not None:
         path.write_text(text)
-    options = {"binding": "M", **options}
+    options = {"binding": {"ZN": "M"}, **options}
     reader = BiotrainerReader(BiotrainerOptions(train=path, test=path, **options))
     return {record.id: text_of_labels(record.labels[ion]) for record in reader.read(ion, split)}
 
 
 def test_classes_of_headers_are_labels_and_set_is_the_split(tmp_path) -> None:
     assert labels(tmp_path, ONE) == {"a": "0010", "b": "10?0"}
-    assert labels(tmp_path, binding="MN", unknown="N") == {"a": "001?", "b": "10?0"}
-    assert labels(tmp_path, split="test", binding="-") == {"c": "1111"}
+    assert labels(tmp_path, binding={"ZN": "MN"}, unknown="N") == {"a": "001?", "b": "10?0"}
+    assert labels(tmp_path, split="test", binding={"ZN": "-"}) == {"c": "1111"}
 
 
 def test_classes_and_masks_may_stand_in_files_of_their_own(tmp_path) -> None:

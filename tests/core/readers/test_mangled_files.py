@@ -20,11 +20,10 @@ ROWS = 'id,sequence,ZN\none,MKVHCDEACGHK,"4 5 8"\ntwo,GSHMCELPCWHT,3 9 11\nthree
 
 
 def cif_of(folder: Path) -> dict:
-    """The example's structure as mmCIF; the structures as they are in the folder are one file each."""
-    pdb = folder / "structures" / "one.pdb"
-    structure = gemmi.read_structure(str(pdb))
+    """The example's structure as mmCIF."""
+    structure = gemmi.read_structure(str(folder / "zinc.pdb"))
     structure.setup_entities()
-    path = folder / "one.cif"
+    path = folder / "zinc.cif"
     path.write_text(structure.make_mmcif_document().as_string())
     return {"train": str(path)}
 
@@ -48,8 +47,8 @@ def example(component, folder: Path, form: str) -> tuple[dict, Path]:
     if component.name == "table":
         (folder / "chains.csv").write_text(ROWS)
         options |= TABLES["table"]
-    if component.name == "structures":
-        options = cif_of(folder) if form == "cif" else {"train": str(folder / "structures" / "one.pdb")}
+    if form == "cif":
+        options = cif_of(folder)
         return options, Path(options["train"])
     (file,) = [path for path in folder.iterdir() if path.is_file()]
     return options, file

@@ -132,7 +132,7 @@ def test_models_missing_residues_symmetry_and_labels_are_options(hand) -> None:
 
 def test_an_ion_that_was_not_seen_makes_no_chain_known(tmp_path) -> None:
     (tmp_path / "a.cif").write_text(cif(rows(1, occupancy="0.0")))
-    with pytest.raises(DataError, match="no chain of its 1 structures has a site of ZN"):
+    with pytest.raises(DataError, match="no chain has a site of ZN"):
         read(tmp_path)
     (tmp_path / "a.cif").write_text(cif(rows(1, zinc="UNX")))
     with pytest.raises(DataError, match="no chain"):

@@ -116,7 +116,7 @@ def from_structures(
     files = len({record.source for record in records})
     binding = sum(record.positives(ion) for record in records)
     out.print(
-        f"{written.path}: {written.chains} chains of {files} structures with {binding} residues that bind {ion} "
+        f"{written.path}: {written.chains} chains with {binding} residues that bind {ion}, of {files} files "
         f"({options.in_words()})",
         soft_wrap=True,
     )

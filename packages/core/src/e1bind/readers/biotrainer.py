@@ -79,12 +79,10 @@ class BiotrainerReader(FileReader[BiotrainerOptions]):
     def _letters(self, ion: str) -> set[str]:
         """The classes that bind an ion. Raises `DataError` where the spec has none for it."""
         letters = self.options.binding
-        if isinstance(letters, dict):
-            own = meant_by(ion, letters)
-            if not own:
-                raise DataError(f"data.biotrainer.binding has no letters for {ion}; it has {', '.join(letters)}")
-            letters = "".join(letters[name] for name in own)
-        return set(letters)
+        own = meant_by(ion, letters)
+        if not own:
+            raise DataError(f"data.biotrainer.binding has no letters for {ion}; it has {', '.join(letters)}")
+        return {letter for name in own for letter in letters[name]}
 
     def _others(self, name: str, ion: str) -> dict[str, _Entry]:
         """The records of the file of labels or masks, by id; none where the spec names no such file."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from e1bind.readers.example_structure import example_pdb
+from e1bind.readers.example_structure import EXAMPLE_PDB
 from e1bind.spec import Options, SpecPath
 
 
@@ -183,24 +183,17 @@ class StructuresOptions(ReaderOptions):
 
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
-        """Two chains of zinc, a file each."""
-        (folder / "structures").mkdir()
-        for name, residues, binding in (
-            ("one", "MET HIS CYS GLY HIS LYS", (1, 4)),
-            ("two", "GLY CYS HIS SER", (1, 2)),
-        ):
-            text = example_pdb(residues.split(), binding)
-            (folder / "structures" / f"{name}.pdb").write_text(text, encoding="utf-8")
-        return {"train": str(folder / "structures")}
+        """Two chains of zinc in one file."""
+        (folder / "zinc.pdb").write_text(EXAMPLE_PDB, encoding="utf-8")
+        return {"train": str(folder / "zinc.pdb")}
 
 
 class BiotrainerOptions(ReaderOptions):
     """FASTA of biotrainer's residue_to_class: classes as TARGET of the headers, or in a file of their own."""
 
-    binding: str | dict[str, str] = Field(
+    binding: dict[str, str] = Field(
         ...,
-        description='Letters of the classes that bind: "M" for any ion, or for each ion its own, '
-        '{ ZN = "Z", CA = "C" }. All other classes do not bind.',
+        description='For each ion the letters of the classes that bind it: { ZN = "Z", CA = "C" }. All others do not.',
     )
     unknown: str = Field("", description="Letters of classes of which nothing is known.")
     labels: IonPath | None = Field(
@@ -213,4 +206,4 @@ class BiotrainerOptions(ReaderOptions):
         """Two chains of zinc."""
         text = ">one TARGET=---MM-M--MM- SET=train\nMKVHCDEACGHK\n>two TARGET=--M-MM--M-M- SET=val\nGSHMCELPCWHT\n"
         (folder / "sequences.fasta").write_text(text, encoding="utf-8")
-        return {"train": str(folder / "sequences.fasta"), "binding": "M"}
+        return {"train": str(folder / "sequences.fasta"), "binding": {"ZN": "M"}}

@@ -69,7 +69,7 @@ class Chains:
         if first is record:
             self._lookalikes.see(record.id, line, written or [record.sequence])
             return
-        if clash := clash_of(first, record):
+        if clash := _clash(first, record):
             where = f"{self.problems.unit} {at}"
             self.problems.add(line, f"{record.id}: already read from {where} with {clash}")
         else:
@@ -85,8 +85,7 @@ class Chains:
         return [record for record, _ in self._first.values()]
 
 
-def clash_of(first: ResidueRecord, second: ResidueRecord) -> str | None:
-    """What two records of one id say differently; None if nothing."""
+def _clash(first: ResidueRecord, second: ResidueRecord) -> str | None:
     if first.sequence != second.sequence:
         return "another sequence; give each chain an id of its own"
     if any(not np.array_equal(labels, second.labels[ion]) for ion, labels in first.labels.items()):

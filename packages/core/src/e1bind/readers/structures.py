@@ -79,7 +79,7 @@ class StructuresReader(FileReader[StructuresOptions]):
         codes = meant_by(ion, sorted({touch.code for chain in sites for touch in chain.touches}))
         records = [record for chain in sites if (record := self._record(chain, ion, codes)) is not None]
         if not records:
-            raise DataError(f"{path}: no chain of its {len(files)} structures has a site of {ion}")
+            raise DataError(f"{path}: no chain has a site of {ion} (structures read: {len(files)})")
         return records
 
     def _sites(self, files: list[Path], path: Path) -> list[ChainSites]:
