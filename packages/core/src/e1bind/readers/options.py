@@ -193,7 +193,7 @@ class BiotrainerOptions(ReaderOptions):
 
     binding: dict[str, str] = Field(
         ...,
-        description='For each ion the letters of the classes that bind it: { ZN = "Z", CA = "C" }. All others do not.',
+        description='For each ion the letters of the classes that bind it: { ZN = "Z", CA = "C" }. No other binds.',
     )
     unknown: str = Field("", description="Letters of classes of which nothing is known.")
     labels: IonPath | None = Field(
