@@ -30,6 +30,7 @@ FLOORS = [
     {"plugins", "spec"},
     {"contracts", "scoring"},
     {"data", "views", "heads", "metrics"},
+    {"structures"},
     {"readers", "runs", "curation"},
     {"engine", "baselines", "trackers"},
     {"inference", "report", "testing"},

@@ -36,7 +36,7 @@ def test_the_listing_fits_80_columns_and_breaks_no_path(site) -> None:
     assert '      to leave it out: [plugins] block = ["brokenlosses"]' in lines
     assert '      to leave it out: [plugins] block = ["futurelosses"]' in lines
     assert "  finelosses  finelosses 1.0" in lines
-    assert lines.index("reader (4)") < lines.index("loss (9)") < lines.index("metric (15)")
+    assert lines.index("reader (6)") < lines.index("loss (9)") < lines.index("metric (15)")
 
 
 def test_the_json_says_where_it_failed_and_may_be_of_one_kind(site) -> None:

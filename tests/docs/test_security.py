@@ -15,6 +15,7 @@ from forks import fork, wait
 from seals import reseal, rewrite
 from small_runs import SPEC
 
+from e1bind.readers.example_structure import EXAMPLE_PDB
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind_cli.app import run as e1bind
 
@@ -61,6 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     (folder / "with_plugin.toml").write_text(text + '\n[plugins]\nlocal = ["plugin_of_a_spec.py"]\n')
     (folder / "new.fasta").write_text(">new\nMKVHCDEACGHK\n000110010110\n")
     (folder / "model.pdb").write_text(PDB + "END\n")
+    (folder / "model_with_zinc.pdb").write_text(EXAMPLE_PDB)
     return folder
 
 
@@ -71,6 +73,16 @@ def arguments(command: str, base: Path) -> list[str]:
         "show": ["show", "with_plugin.toml"],
         "data stats": ["data", "stats", "with_plugin.toml"],
         "data check": ["data", "check", "with_plugin.toml"],
+        "data convert": ["data", "convert", "with_plugin.toml", "-o", "out/chains.csv"],
+        "data from-structures": [
+            "data",
+            "from-structures",
+            "model_with_zinc.pdb",
+            "--ion",
+            "ZN",
+            "-o",
+            "out/z.fasta",
+        ],
         "train SPEC": ["train", "with_plugin.toml", "--run-id", "second"],
         "train --resume RUN": ["train", "--resume", run],
         "collect RUN": ["collect", run],

@@ -10,7 +10,7 @@ from ca_models import S, Strand, pdb
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError
 from e1bind.inference.chain_matching import match_chains, own_matches
-from e1bind.inference.structure import read_structure
+from e1bind.structures.structure import read_structure
 
 
 @pytest.fixture

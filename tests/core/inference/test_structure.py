@@ -14,9 +14,9 @@ import pytest
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError
 from e1bind.inference.chain_alignment import align
-from e1bind.inference.structure import read_structure
 from e1bind.inference.structure_copies import NOT_SCORED, Site, coloured
 from e1bind.inference.viewer_scripts import script_texts
+from e1bind.structures.structure import read_structure
 
 RNG = np.random.default_rng(1)
 SEQUENCE = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 60))

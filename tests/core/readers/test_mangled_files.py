@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import gemmi
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,15 @@ from e1bind.plugins import PluginPolicy, discover
 READERS = discover(PluginPolicy(allow=())).components("reader")
 TABLES = {"table": {"values": "positions", "first": 1}}
 ROWS = 'id,sequence,ZN\none,MKVHCDEACGHK,"4 5 8"\ntwo,GSHMCELPCWHT,3 9 11\nthree,GSHMCELPCWHTKKKKKKKK,11 12\n'
+
+
+def cif_of(folder: Path) -> dict:
+    """The example's structure as mmCIF."""
+    structure = gemmi.read_structure(str(folder / "zinc.pdb"))
+    structure.setup_entities()
+    path = folder / "zinc.cif"
+    path.write_text(structure.make_mmcif_document().as_string())
+    return {"train": str(path)}
 
 
 MANGLES = {
@@ -31,19 +41,26 @@ MANGLES = {
 }
 
 
-def example(component, folder: Path) -> tuple[dict, Path]:
+def example(component, folder: Path, form: str) -> tuple[dict, Path]:
     """Options that read a small file, and the file."""
     options = component.load_options().example(folder)
     if component.name == "table":
         (folder / "chains.csv").write_text(ROWS)
         options |= TABLES["table"]
+    if form == "cif":
+        options = cif_of(folder)
+        return options, Path(options["train"])
     (file,) = [path for path in folder.iterdir() if path.is_file()]
     return options, file
 
 
-@pytest.mark.parametrize("component", READERS, ids=lambda c: c.name)
-def test_a_mangled_file_gives_whole_records_or_a_sentence(component, tmp_path, caplog) -> None:
-    options, file = example(component, tmp_path)
+CASES = [pytest.param(component, "", id=component.name) for component in READERS]
+CASES += [pytest.param(c, "cif", id="structures, mmCIF") for c in READERS if c.name == "structures"]
+
+
+@pytest.mark.parametrize(("component", "form"), CASES)
+def test_a_mangled_file_gives_whole_records_or_a_sentence(component, form, tmp_path, caplog) -> None:
+    options, file = example(component, tmp_path, form)
     reader = component.build(component.load_options()(**options))
     whole = file.read_bytes()
     true = {r.id: (r.sequence, r.labels["ZN"].tolist()) for r in reader.read("ZN", "train")}

@@ -18,6 +18,14 @@ class TestFasta3(ReaderContract):
     plugin = "e1bind-core/fasta3"
 
 
+class TestStructures(ReaderContract):
+    plugin = "e1bind-core/structures"
+
+
+class TestBiotrainer(ReaderContract):
+    plugin = "e1bind-core/biotrainer"
+
+
 class TestMasked(ViewGeneratorContract):
     plugin = "e1bind-core/masked"
 

@@ -15,7 +15,7 @@ from e1bind.errors import LostProcess, UserError
 from e1bind_cli.check_plugin import check_plugin
 from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
-from e1bind_cli.data import data
+from e1bind_cli.data_files import data
 from e1bind_cli.describe import describe
 from e1bind_cli.evaluate import evaluate
 from e1bind_cli.init import init

@@ -17,7 +17,11 @@ from e1bind_cli.console import err, out
 if TYPE_CHECKING:
     from e1bind.curation.statistics import Statistics
 
-data = typer.Typer(name="data", help="Look at labelled chains before any training.", no_args_is_help=True)
+data = typer.Typer(
+    name="data",
+    help="Labelled chains before any training: look at them, make them, convert them.",
+    no_args_is_help=True,
+)
 
 MOST_LETTERS = 9
 """Kinds of binding residues that are shown; the rest are few."""

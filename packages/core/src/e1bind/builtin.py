@@ -46,6 +46,18 @@ def e1bind_readers() -> Sequence[ReaderPlugin]:
             options="e1bind.readers.options:BiolipOptions",
             summary="BioLiP's flat file: a line for each site of each chain.",
         ),
+        ReaderPlugin(
+            name="structures",
+            target="e1bind.readers.structures:StructuresReader",
+            options="e1bind.readers.options:StructuresOptions",
+            summary="A folder of PDB and mmCIF files: residues are labelled by their distance to an ion.",
+        ),
+        ReaderPlugin(
+            name="biotrainer",
+            target="e1bind.readers.biotrainer:BiotrainerReader",
+            options="e1bind.readers.options:BiotrainerOptions",
+            summary="biotrainer's residue_to_class: FASTA with a letter of a class for each residue.",
+        ),
     ]
 
 

@@ -23,7 +23,8 @@ class ResidueRecord:
     """One chain: its residues, and for each ion it was observed with a label per residue.
 
     `labels` maps an ion to int8 [L] of 0, 1 or `UNKNOWN`; an ion that is absent is unknown everywhere.
-    `msa` is the chain's alignment (a3m), `source` says where the record was read ("file:line").
+    `msa` is the chain's alignment (a3m), `source` says where the record was read ("file:line"),
+    `description` what else the file says of the chain, on one line.
     """
 
     id: str
@@ -31,6 +32,7 @@ class ResidueRecord:
     labels: Mapping[str, NDArray[np.int8]] = field(default_factory=dict)
     msa: Path | None = None
     source: str = ""
+    description: str = ""
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -1,1 +1,1 @@
-"""Labelled chains before any training: read and checked, counted. Nothing here loads torch."""
+"""Labelled chains before any training: read and checked, counted, converted. Nothing here loads torch."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from e1bind.contracts import ResidueRecord
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import merge_ions
@@ -14,13 +12,18 @@ SPLITS = ("train", "test")
 
 
 def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
-    """The chains of all ions of a split, one record a chain, in order of first appearance.
+    """The chains of all ions of a split, one record a chain, in order of first appearance; raises as below."""
+    return merge_ions(read_by_ion(spec, split))
+
+
+def read_by_ion(spec: RunSpec, split: str) -> dict[str, list[ResidueRecord]]:
+    """The chains of each ion of a split, in the order of its file.
 
     Raises `DataError` with the problems of all ions' files, not of the first alone; `ContractError` for a reader
     that breaks its contract.
     """
     reader = GuardedReader(spec.data)
-    by_ion: dict[str, Sequence[ResidueRecord]] = {}
+    by_ion: dict[str, list[ResidueRecord]] = {}
     problems: list[str] = []
     for ion in spec.training.ions:
         try:
@@ -29,4 +32,4 @@ def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
             problems += [str(error)] * (str(error) not in problems)  # one file may hold several ions
     if problems:
         raise DataError("\n".join(problems))
-    return merge_ions(by_ion)
+    return by_ion

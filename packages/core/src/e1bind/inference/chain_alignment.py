@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.pairwise import aligned_pairs
-from e1bind.inference.protein_chains import Chain
-from e1bind.inference.residue_names import UNKNOWN_LETTER
+from e1bind.structures.protein_chains import Chain
+from e1bind.structures.residue_names import UNKNOWN_LETTER
 
 MIN_IDENTITY = 0.9
 """Share of the shorter of sequence and chain that must be the same residue for the two to belong together."""

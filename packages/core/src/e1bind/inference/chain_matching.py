@@ -15,8 +15,8 @@ from e1bind.contracts import ResidueRecord
 from e1bind.data.ids import shown_id
 from e1bind.errors import DataError
 from e1bind.inference.chain_alignment import Match, align, best_identity, own_match
-from e1bind.inference.protein_chains import Chain
-from e1bind.inference.structure import Structure
+from e1bind.structures.protein_chains import Chain
+from e1bind.structures.structure import Structure
 
 MAX_SHOWN = 5
 

@@ -10,11 +10,11 @@ from e1bind.errors import UserError
 from e1bind.files.text import file_part
 from e1bind.files.writing import check_output, output_bytes, output_text
 from e1bind.inference.chain_alignment import Match
-from e1bind.inference.structure import Structure
 from e1bind.inference.structure_copies import coloured, sites_of, values_of
 from e1bind.inference.tables import STDOUT, IonColumns
 from e1bind.inference.viewer_scripts import script_names, script_texts
 from e1bind.runs.reader import FinishedRun
+from e1bind.structures.structure import Structure
 
 
 class Painter:

@@ -15,11 +15,11 @@ from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
 from e1bind.inference.painter import Painter
 from e1bind.inference.stream import predict_stream
-from e1bind.inference.structure import read_structure
 from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
 from e1bind.log import log
 from e1bind.runs.reader import FinishedRun, open_run
 from e1bind.runs.schemas import Choice
+from e1bind.structures.structure import read_structure
 
 
 @dataclass(frozen=True)

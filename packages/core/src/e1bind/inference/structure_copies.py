@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.inference.chain_alignment import Match
-from e1bind.inference.structure import Structure
+from e1bind.structures.structure import Structure
 
 NOT_SCORED = -1.0
 

@@ -31,7 +31,7 @@ class FileReader(ABC, Generic[Of]):
     def read(self, ion: str, split: str) -> list[ResidueRecord]:
         """The chains that are known for `ion`, of the file of `split` ("train" or "test"). Raises `DataError`."""
         path = self.file(ion, split)
-        records = self.chains(path, ion)
+        records = self.chains_of(path, ion, split)
         if self.options.msa_dir is None:
             return records
         return with_alignments(records, self.options.msa_dir, f"{self.table}.msa_dir", path)
@@ -40,6 +40,10 @@ class FileReader(ABC, Generic[Of]):
         """The file of an ion. Raises `DataError` where there is none."""
         template = {"train": self.options.train, "test": self.options.test}[split]
         return ion_file(template, ion, split, self.table)
+
+    def chains_of(self, path: Path, ion: str, split: str) -> list[ResidueRecord]:
+        """The chains of a file that belong to a split: all, unless the format says it of each chain."""
+        return self.chains(path, ion)
 
     @abstractmethod
     def chains(self, path: Path, ion: str) -> list[ResidueRecord]:

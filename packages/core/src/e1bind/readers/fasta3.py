@@ -2,7 +2,7 @@
 
 The rules, also told to users in docs/data.md:
 
-- The id is the first word after `>`, without control characters; what follows is a description and not read.
+- The id is the first word after `>`, without control characters; what follows is a description, kept as it is.
 - Blank lines, white space within a line, any line ends and gzip are fine; sequence and labels may be wrapped.
 - A line is a line of labels where at least half of its characters are digits or `?`; labels follow the sequence.
 - Residues are the 20 standard letters and X; lower case is read as upper case.
@@ -22,6 +22,7 @@ from e1bind.data.labels import labels_fault, labels_of_text
 from e1bind.data.letters import letters_fault, read_letters
 from e1bind.data.text import FileProblems, read_bytes, to_lines
 from e1bind.errors import DataError
+from e1bind.files.text import one_line
 from e1bind.readers.base import FileReader
 from e1bind.readers.options import Fasta3Options
 from e1bind.readers.sources import Chains
@@ -33,6 +34,7 @@ class _Entry:
 
     line: int
     id: str
+    description: str
     sequence: list[tuple[int, str]] = field(default_factory=list)
     labels: list[tuple[int, str]] = field(default_factory=list)
     misplaced_line: int = 0
@@ -88,10 +90,11 @@ def _entries(lines: list[str], problems: FileProblems) -> Iterator[_Entry]:
         if raw.lstrip().startswith(">"):
             if entry is not None:
                 yield entry
-            words = raw.lstrip()[1:].split()
+            words = raw.lstrip()[1:].split(maxsplit=1)
             if not words:
                 problems.add(number, "a header without an id; write the chain's id after '>'")
-            entry = _Entry(number, words[0] if words else "")
+            name, description = [*words, "", ""][:2]
+            entry = _Entry(number, name, one_line(description).rstrip())
         elif line and entry is None:
             problems.add(number, "text before the first header; every record starts with a line '>id'")
             return
@@ -118,7 +121,8 @@ def _record(entry: _Entry, path: Path, ion: str, rare_to_x: bool, problems: File
         problems.add(line, f"{shown_id(entry.id)}: {message}")
     if found:
         return None
-    return ResidueRecord(entry.id, sequence, {ion: labels_of_text(labels)}, source=f"{path}:{entry.line}")
+    labelled = {ion: labels_of_text(labels)}
+    return ResidueRecord(entry.id, sequence, labelled, source=f"{path}:{entry.line}", description=entry.description)
 
 
 def _faults(entry: _Entry, sequence: str, labels: str) -> Iterator[tuple[int, str]]:

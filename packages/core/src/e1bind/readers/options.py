@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from e1bind.readers.example_structure import EXAMPLE_PDB
 from e1bind.spec import Options, SpecPath
 
 
@@ -61,6 +62,9 @@ class TableOptions(ReaderOptions):
 
     id: str = Field("id", min_length=1, description="Column of the chains' ids.")
     sequence: str = Field("sequence", min_length=1, description="Column of the sequences.")
+    description: str = Field(
+        "description", min_length=1, description="Column of what else is said of a chain; it need not be there."
+    )
     column: str = Field(
         "{ion}",
         min_length=1,
@@ -128,3 +132,78 @@ class BiolipOptions(ReaderOptions):
         text = "".join(line.format(name, sites, sites, sequence) for name, sites, sequence in rows)
         (folder / "BioLiP.txt").write_text(text, encoding="utf-8")
         return {"train": str(folder / "BioLiP.txt")}
+
+
+class StructuresOptions(ReaderOptions):
+    """A folder of structures (PDB or mmCIF): residues are labelled by their distance to an ion."""
+
+    train: IonPath = Field(
+        ...,
+        description="Folder of training structures, with the folders in it, or one structure: .pdb, .ent, .cif, "
+        ".mmcif, also .gz. {ion} becomes the ion's name. Relative to the spec file.",
+    )
+    test: IonPath | None = Field(None, description="Test structures, written like `train`; for `evaluate`.")
+    rule: Literal["donor", "heavy", "biolip"] = Field(
+        "donor",
+        description="What binds: a residue with a donor atom (N, O, S, Se) or with any heavy atom within `cutoff` "
+        "of the ion; or as in BioLiP a heavy atom nearer than `cutoff` plus both van der Waals radii.",
+    )
+    cutoff: float | None = Field(
+        None, gt=0, le=10, description="In A; absent: 3.0 for donor and heavy, 0.5 for biolip."
+    )
+    models: Literal["first", "all"] = Field(
+        "first", description="Of an ensemble (NMR) the first model; or all: a residue binds if it does in any."
+    )
+    missing: Literal["skip", "fill"] = Field(
+        "skip",
+        description="Residues without coordinates: left out; or filled in as unknown, from SEQRES or "
+        "_entity_poly_seq.",
+    )
+    symmetry: bool = Field(
+        False, description="Whether copies of the chains by the crystal's symmetry bind the ion as well."
+    )
+    chain_names: Literal["author", "label"] = Field(
+        "author",
+        description="The chain's name in the id FILE_CHAIN: the author's (as in BioLiP), or mmCIF's label.",
+    )
+    unknown_residues: Literal["error", "to-x"] = Field(
+        "to-x",
+        description="Residues that are none of the standard 20 and have none as parent: read as X, or refused.",
+    )
+
+    @property
+    def distance(self) -> float:
+        """The cut-off in A."""
+        return self.cutoff or (0.5 if self.rule == "biolip" else 3.0)
+
+    def in_words(self) -> str:
+        """How residues are labelled, for a header."""
+        copies = "yes" if self.symmetry else "no"
+        return f"rule={self.rule} cutoff={self.distance:g} models={self.models} symmetry={copies}"
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two chains of zinc in one file."""
+        (folder / "zinc.pdb").write_text(EXAMPLE_PDB, encoding="utf-8")
+        return {"train": str(folder / "zinc.pdb")}
+
+
+class BiotrainerOptions(ReaderOptions):
+    """FASTA of biotrainer's residue_to_class: classes as TARGET of the headers, or in a file of their own."""
+
+    binding: dict[str, str] = Field(
+        ...,
+        description='For each ion the letters of the classes that bind it: { ZN = "Z", CA = "C" }. No other binds.',
+    )
+    unknown: str = Field("", description="Letters of classes of which nothing is known.")
+    labels: IonPath | None = Field(
+        None, description="File of the classes, `>id SET=train`; absent: they are TARGET in the headers of `train`."
+    )
+    masks: IonPath | None = Field(None, description="File of masks, `>id` and 0 for residues that are unknown.")
+
+    @classmethod
+    def example(cls, folder: Path) -> dict[str, Any]:
+        """Two chains of zinc."""
+        text = ">one TARGET=---MM-M--MM- SET=train\nMKVHCDEACGHK\n>two TARGET=--M-MM--M-M- SET=val\nGSHMCELPCWHT\n"
+        (folder / "sequences.fasta").write_text(text, encoding="utf-8")
+        return {"train": str(folder / "sequences.fasta"), "binding": {"ZN": "M"}}

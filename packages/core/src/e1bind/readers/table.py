@@ -20,6 +20,7 @@ from e1bind.data.labels import labels_fault, labels_of_text, united
 from e1bind.data.letters import read_letters
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
+from e1bind.files.text import one_line
 from e1bind.readers.arrow import read_table
 from e1bind.readers.base import FileReader
 from e1bind.readers.options import TableOptions
@@ -37,7 +38,8 @@ class TableReader(FileReader[TableOptions]):
         table = read_table(path)
         columns = self._columns(table.column_names, ion, path)
         chains = Chains(FileProblems(path, unit="row"))
-        for number, row in enumerate(_rows(table, self.options, columns), start=1):
+        said = self.options.description in table.column_names
+        for number, row in enumerate(_rows(table, self.options, columns, said), start=1):
             record = self._record(row, ion, f"{path} row {number}", number, chains.problems)
             if record is not None:
                 chains.add(record, number)
@@ -57,7 +59,8 @@ class TableReader(FileReader[TableOptions]):
         before, _, after = self.options.column.partition("{ion}")
         inner = {name[len(before) : len(name) - len(after)]: name for name in names if _fits(name, before, after)}
         meant = [inner[name] for name in meant_by(ion, inner)] if "{ion}" in self.options.column else []
-        meant = [name for name in meant if name not in (self.options.id, self.options.sequence)]
+        others = (self.options.id, self.options.sequence, self.options.description)
+        meant = [name for name in meant if name not in others]
         if not meant:
             raise DataError(_no_column(path, "data.table.column", wanted, names))
         return meant
@@ -66,7 +69,7 @@ class TableReader(FileReader[TableOptions]):
         self, row: tuple[Any, ...], ion: str, source: str, number: int, problems: FileProblems
     ) -> ResidueRecord | None:
         """The chain of a row; None where it is unknown for the ion, or has problems, which are noted."""
-        name, text, *cells = row
+        name, text, description, *cells = row
         known = [cell for cell in cells if cell is not None and cell != "" and not str(cell).isspace()]
         if not known:
             return None
@@ -79,7 +82,10 @@ class TableReader(FileReader[TableOptions]):
             found.append(str(error))
         for fault in found:
             problems.add(number, f"{shown_id(name)}: {fault}")
-        return None if found else ResidueRecord(name, sequence, {ion: united(labels)}, source=source)
+        if found:
+            return None
+        description = one_line(str(description or "")).strip()
+        return ResidueRecord(name, sequence, {ion: united(labels)}, source=source, description=description)
 
     def _labels(self, cell: Any, sequence: str) -> NDArray[np.int8]:
         if self.options.values == "positions":
@@ -90,10 +96,12 @@ class TableReader(FileReader[TableOptions]):
         return _labels_of_string(cell, sequence)
 
 
-def _rows(table: Any, options: TableOptions, columns: list[str]) -> Iterator[tuple[Any, ...]]:
-    """Id, sequence and the ion's cells of each row, a batch at a time, so that Python never holds all of them."""
-    for batch in table.select([options.id, options.sequence, *columns]).to_batches(max_chunksize=4096):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+def _rows(table: Any, options: TableOptions, columns: list[str], said: bool) -> Iterator[tuple[Any, ...]]:
+    """Id, sequence, description and the ion's cells of each row, a batch at a time: never all of them in Python."""
+    names = [options.id, options.sequence, *[options.description] * said, *columns]
+    for batch in table.select(names).to_batches(max_chunksize=4096):
+        cells = [column.to_pylist() for column in batch.columns]
+        yield from zip(*cells[:2], *([] if said else [[""] * len(cells[0])]), *cells[2:], strict=True)
 
 
 def _fits(name: str, before: str, after: str) -> bool:

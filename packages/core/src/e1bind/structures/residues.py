@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from math import dist
 
-from e1bind.inference.atom_rows import AtomRow, Point
+from e1bind.structures.atom_rows import AtomRow, Point
 
 BACKBONE = frozenset({"N", "CA", "C"})
 SAME_PLACE = 2.0

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from e1bind.inference.atom_rows import AtomFile, AtomRow
-from e1bind.inference.residue_names import is_amino_acid, is_nucleotide, letter
-from e1bind.inference.residues import BACKBONE, Position, breaks, broken, pieces, positions_of
+from e1bind.structures.atom_rows import AtomFile, AtomRow
+from e1bind.structures.residue_names import is_amino_acid, is_nucleotide, letter
+from e1bind.structures.residues import BACKBONE, Position, breaks, broken, pieces, positions_of
 
 ResidueKey = tuple[str, str, str]
 """Chain, number with insertion code, residue name: as viewers name a residue; several may bear one key."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from gemmi import cif
 
 from e1bind.errors import DataError
-from e1bind.inference.atom_rows import AtomFile, AtomRow, Slot
-from e1bind.inference.residue_names import is_amino_acid
+from e1bind.structures.atom_rows import AtomFile, AtomRow, Slot
+from e1bind.structures.residue_names import element_of, is_amino_acid
 
 _ATOMS = "_atom_site."
 _FACTOR = "b_iso_or_equiv"
@@ -124,14 +124,17 @@ def _rows(found: Columns, polymers: Mapping[str, bool], section: int, first: int
         column("group_pdb"),
         column("label_entity_id"),
         points,
+        column("type_symbol"),
+        column("occupancy"),
         strict=True,
     )
-    for place, (model, chain, asym, (number, code), label, name, atom, alt, group, entity, point) in enumerate(
-        rows, start=first
-    ):
+    for place, (
+        model, chain, asym, (number, code), label, name, atom, alt, group, entity, point, symbol, share
+    ) in enumerate(rows, start=first):  # fmt: skip
         yield AtomRow(
             place, (section, model), chain, asym, "", number, code, label, name, atom, alt,
             group.upper().startswith("HETATM"), polymers.get(entity), point,
+            symbol.upper() or element_of(atom, name), float(share or 1),
         )  # fmt: skip
 
 

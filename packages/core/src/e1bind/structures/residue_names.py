@@ -60,6 +60,15 @@ def is_amino_acid(name: str, parents: Mapping[str, str] | None = None) -> bool:
     return known or bool(parents and name in parents and is_amino_acid(parents[name]))
 
 
+def element_of(atom: str, residue: str) -> str:
+    """The symbol of an atom, in capitals, where no column tells it: an ion's own name, else the first letter."""
+    letters = "".join(filter(str.isalpha, atom)).upper()
+    alone = "".join(filter(str.isalpha, residue)).upper()
+    if letters and (letters == alone or letters == "SE") and gemmi.Element(letters).atomic_number:
+        return letters
+    return letters[:1]
+
+
 def is_nucleotide(name: str) -> bool:
     """Whether the name is one of a nucleotide."""
     return gemmi.find_tabulated_residue(name).is_nucleic_acid()

@@ -13,8 +13,8 @@ from itertools import pairwise
 
 import gemmi
 
-from e1bind.inference.atom_rows import AtomFile, AtomRow, Slot
-from e1bind.inference.residue_names import FOUR_LETTERS, is_amino_acid
+from e1bind.structures.atom_rows import AtomFile, AtomRow, Slot
+from e1bind.structures.residue_names import FOUR_LETTERS, element_of, is_amino_acid
 
 _FACTOR = slice(60, 66)
 
@@ -122,6 +122,7 @@ def _rows(
             for atom in residue:
                 line = lines[atoms[atom.serial]]
                 four = line[17:22] in names
+                stated = line[76:78].strip().isalpha() and atom.element.atomic_number
                 yield AtomRow(
                     place=atom.serial,
                     model=key,
@@ -138,4 +139,6 @@ def _rows(
                     het=residue.het_flag == "H",
                     in_polymer=None,
                     point=(atom.pos.x, atom.pos.y, atom.pos.z),
+                    element=atom.element.name.upper() if stated else element_of(atom.name, residue.name),
+                    occupancy=atom.occ if line[54:60].strip() else 1.0,
                 )

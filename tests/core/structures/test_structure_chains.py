@@ -9,8 +9,8 @@ from ca_models import THREE, S, Strand, atom, cif, painted, pdb
 
 from e1bind.errors import DataError
 from e1bind.inference.chain_matching import own_matches
-from e1bind.inference.structure import read_structure
 from e1bind.inference.structure_copies import coloured, values_of
+from e1bind.structures.structure import read_structure
 
 OTHER = S[::-1][:48]
 CA = ("group_PDB", "id", "label_atom_id", "label_comp_id", "label_asym_id", "auth_asym_id")

@@ -20,6 +20,7 @@ class AtomRow(NamedTuple):
     what else tells chains of one name apart (the number of TER records before, the label of mmCIF), `segment` the
     segment id. `number` is None where there is none that can be read; `label` is the place in the entity's
     sequence, if the file has it. `in_polymer` is what the file says of the molecule; None where it says nothing.
+    `element` is a symbol in capitals.
     """
 
     place: int
@@ -36,6 +37,8 @@ class AtomRow(NamedTuple):
     het: bool
     in_polymer: bool | None
     point: Point
+    element: str
+    occupancy: float
 
 
 class Slot(NamedTuple):

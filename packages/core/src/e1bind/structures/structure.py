@@ -6,7 +6,7 @@ A chain's residues are those with coordinates. Models that repeat a chain are co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +15,11 @@ from e1bind.data.ids import id_fault, shown_id
 from e1bind.data.text import read_bytes
 from e1bind.errors import DataError
 from e1bind.files.text import control_character, visible
-from e1bind.inference.atom_rows import AtomFile
-from e1bind.inference.cif_atoms import read_cif
-from e1bind.inference.pdb_atoms import read_pdb
-from e1bind.inference.protein_chains import Chain, protein_chains
-from e1bind.inference.residue_names import UNKNOWN_LETTER
+from e1bind.structures.atom_rows import AtomFile
+from e1bind.structures.cif_atoms import read_cif
+from e1bind.structures.pdb_atoms import read_pdb
+from e1bind.structures.protein_chains import Chain, protein_chains
+from e1bind.structures.residue_names import UNKNOWN_LETTER
 
 MAX_SHOWN = 10
 
@@ -72,7 +72,15 @@ def structure_kind(path: Path) -> Literal["cif", "pdb"]:
 
 
 def read_structure(path: Path) -> Structure:
-    """Read the protein chains of a file. Raises `DataError`."""
+    """Read the protein chains of a file, at least one. Raises `DataError`."""
+    found = read_molecules(path)
+    if not found.chains:
+        raise DataError(f"{path}: holds no protein chain")
+    return found
+
+
+def read_molecules(path: Path, first_model: bool = False) -> Structure:
+    """The same of a file that may hold no protein; with `first_model` of that model alone. Raises `DataError`."""
     kind = structure_kind(path)
     if not _is_file(path):
         raise DataError(f"{path}: there is no such file")
@@ -82,6 +90,8 @@ def read_structure(path: Path) -> Structure:
     try:
         file = (read_cif if kind == "cif" else read_pdb)(content)
         _check_names(file)
+        if first_model:
+            file = replace(file, rows=[row for row in file.rows if row.model == file.rows[0].model])
         chains = protein_chains(file)
     except UnicodeDecodeError as error:  # gemmi reads bytes and decodes a name when it is asked for
         raise DataError(_undecodable(path, content)) from error
@@ -90,8 +100,6 @@ def read_structure(path: Path) -> Structure:
     except (RuntimeError, ValueError, IndexError, OSError) as error:
         reason = visible(" ".join(str(error).split()))
         raise DataError(f"{path}: cannot be read as a structure: {reason}; is the file complete?") from error
-    if not chains:
-        raise DataError(f"{path}: holds no protein chain")
     found = Structure(path, kind, chains, file)
     records = found.records()
     if len({record.id for record in records}) < len(records):
