@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -38,7 +38,8 @@ def _table(path: str, model: type[BaseModel], head: list[str]) -> Iterator[str]:
 
 def _line(name: str, field: Any) -> str:
     if field.is_required():
-        return f'{name} = "..."  # required'
+        blank = '{ ION = "..." }' if get_origin(field.annotation) is dict else '"..."'
+        return f"{name} = {blank}  # required"
     default = field.get_default(call_default_factory=True)
     if default is None or default is PydanticUndefined:
         return f"# {name} ="
