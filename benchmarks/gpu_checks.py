@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from e1bind.contracts import Backbone, LossInputs, MaskedTokens, View
+from e1bind.engine.lora_linear import use_one_operation
 from e1bind_backbones.e1.backbone import E1Backbone
 from e1bind_backbones.hf_mlm import HfMlmBackbone
 from e1bind_backbones.options import E1Options, HfMlmOptions
@@ -65,6 +66,8 @@ class AdaptedModel:
         torch.manual_seed(0)
         lora = LoraConfig(r=4, target_modules=list(backbone.lora_targets), init_lora_weights=False)
         self.model = get_peft_model(backbone.load_model(), lora).train()  # type: ignore[arg-type]
+        if device.type == "cuda":  # on the CPU peft's own layers are the oracle
+            use_one_operation(self.model)
 
     @property
     def adapters(self) -> dict[str, Tensor]:

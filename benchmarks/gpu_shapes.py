@@ -35,6 +35,7 @@ from e1bind.contracts import Backbone, ResidueRecord
 from e1bind.data.collate import ProteinBatch, collate
 from e1bind.engine.averages import scalars_of
 from e1bind.engine.guards import check_finite, check_gradients
+from e1bind.engine.lora_linear import use_one_operation
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import build_optimizer
 from e1bind.heads.options import PrototypeHeadOptions
@@ -115,9 +116,11 @@ class StepCase:
         torch.manual_seed(0)
         targets = list(backbone.lora_targets)
         lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=dropout, target_modules=targets)
+        adapted = get_peft_model(network, lora)  # type: ignore[arg-type]
+        use_one_operation(adapted)
         self.model = ContrastiveModel(
             backbone=backbone,
-            network=get_peft_model(network, lora),  # type: ignore[arg-type]
+            network=adapted,
             projector=nn.Identity(),
             head=PrototypeHead(PrototypeHeadOptions()).module([ION], backbone.hidden_size),
             losses={

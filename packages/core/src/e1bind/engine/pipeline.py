@@ -145,6 +145,8 @@ def unadapted(pipeline: Pipeline, network: nn.Module) -> Iterator[None]:
 def _with_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
+    from e1bind.engine.lora_linear import use_one_operation
+
     section, backbone = pipeline.spec.lora, pipeline.backbone
     targets = list(section.targets or backbone.lora_targets)
     names = {name.rsplit(".", 1)[-1] for name, module in network.named_modules() if isinstance(module, nn.Linear)}
@@ -167,7 +169,9 @@ def _with_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
     with warnings.catch_warnings():
         # peft reads an attribute that transformers has renamed; nothing for a user to do about it.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        return get_peft_model(network, config)
+        wrapped = get_peft_model(network, config)
+    use_one_operation(wrapped)
+    return wrapped
 
 
 def build_projector(pipeline: Pipeline, seed: int) -> nn.Module:
