@@ -1,1 +1,1 @@
-"""Labelled chains before any training: read and checked, counted. Nothing here loads torch."""
+"""Chains before any training: read and checked, counted, clustered, divided, aligned. Nothing here loads torch."""
