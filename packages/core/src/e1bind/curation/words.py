@@ -1,12 +1,12 @@
 """Homologs without an alignment and without a program: words of residues that two sequences have in common.
 
-A word is four residues at the places that a seed marks, with others between them that may be anything; so words
-agree where sequences do not in a row. Each word that a pair shares, on about the same diagonal (the distance of its
-places in the two), counts the logarithm of how rare it is. Where that adds up to `LEAST` in a band of 32 diagonals
-the two are related. Eight seeds find far more than one does (Keich, Li, Ma, Tromp, 2004), at the cost of hits by
-chance: these are spread over all diagonals. Identity and coverage are not known, so nothing is sought by them.
+A word is four residues at the places that a seed marks, with others between them that may be anything; so words agree
+where sequences do not in a row. Eight seeds find far more than one does. What counts are the residues that words share
+in one band of 32 diagonals (the distances of their places in the two): the share of the shorter sequence that they
+make up. Bands whose words are too common, by the sum of the logarithms of how rare each is, are passed over before
+anything is counted. Identity and coverage are not known, so nothing is sought by them.
 
-Shape legend: N sequences, W words of all of them, H places at which the words of one sequence are found, B bins of
+Shape legend: N sequences, W words of all of them, H places at which words of one sequence are found, B bins of
 diagonals.
 """
 
@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import STANDARD_RESIDUES
 
-SEEDS = ("1111", "11011", "101101", "1010001", "1100101", "10010011", "110001001", "10000100101")
-LEAST = 220.0
-"""Nats from which on two sequences are related; docs/data.md says what it leaves apart."""
+SEEDS = ("1111", "11011", "101101", "1100101", "10010011", "101000011", "110001001", "10000100101")
+LEAST = 0.12
+"""Share of the shorter sequence from which on two are related; docs/data.md says what it leaves apart."""
+RARE = 70.0
+"""Nats that the words of a band must add up to."""
 MOST = 4000
 """Places of a word, over all sequences, above which it says nothing: repeats, tails of one residue."""
 SHIFT = 4
@@ -54,19 +56,37 @@ class _Index:
             owners.append(np.full(len(code), owner))
         code_W = np.concatenate(codes)
         order = np.argsort(code_W, kind="stable")
-        start = np.searchsorted(code_W[order], np.arange(len(STANDARD_RESIDUES) ** seed.count("1") + 1))
+        start = np.searchsorted(code_W[order], np.arange(len(STANDARD_RESIDUES) ** len(marks(seed)) + 1))
         count = np.diff(start)
         weight = np.where(count > MOST, 0.0, np.log(max(len(code_W), 1) / np.maximum(count, 1)))
         return cls(seed, np.concatenate(places)[order], np.concatenate(owners)[order], start, weight)
 
-    def hits(self, sequence: str) -> tuple[Ints, Ints, Ints, NDArray[np.float64]]:
-        """Where words of a sequence are found: place [H], owner [H], place in the sequence [H], weight [H]."""
+    def hits(self, sequence: str) -> _Hits:
+        """Where the words of a sequence are found."""
         code, own = words(sequence, self.seed)
         kept = self.weight[code] > 0
         code, own = code[kept], own[kept]
         count = self.start[code + 1] - self.start[code]
         at_H = np.repeat(self.start[code] - np.cumsum(count) + count, count) + np.arange(count.sum())
-        return self.place_W[at_H], self.owner_W[at_H], np.repeat(own, count), np.repeat(self.weight[code], count)
+        weight_H = np.repeat(self.weight[code], count)
+        return _Hits(self.place_W[at_H], self.owner_W[at_H], np.repeat(own, count), weight_H, marks(self.seed))
+
+
+@dataclass(frozen=True, eq=False)
+class _Hits:
+    """Words of one sequence, `own` [H] in it, found at `place` [H] in the sequence `owner` [H]; `offset` of a word's
+    residues."""
+
+    place: Ints
+    owner: Ints
+    own: Ints
+    weight: NDArray[np.float64]
+    offset: Ints
+
+
+def marks(seed: str) -> Ints:
+    """The places in a seed that are marked."""
+    return np.array([offset for offset, mark in enumerate(seed) if mark == "1"], dtype=np.int64)
 
 
 def words(sequence: str, seed: str) -> tuple[Ints, Ints]:
@@ -76,7 +96,7 @@ def words(sequence: str, seed: str) -> tuple[Ints, Ints]:
     if length <= 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     code, known = np.zeros(length, dtype=np.int64), np.ones(length, dtype=bool)
-    for offset in (offset for offset, mark in enumerate(seed) if mark == "1"):
+    for offset in marks(seed):
         part = letter_L[offset : offset + length]
         code = code * len(STANDARD_RESIDUES) + part
         known &= part >= 0
@@ -91,31 +111,36 @@ _LETTERS[np.frombuffer(STANDARD_RESIDUES.encode(), dtype=np.uint8)] = np.arange(
 def related(
     first: Sequence[str], second: Sequence[str] | None = None, least: float = LEAST
 ) -> Iterator[tuple[int, int, float]]:
-    """Places of related sequences in two lists (or of two within the first), and what their words add up to."""
+    """Places of related sequences in two lists (or of two within the first), and the share of the shorter one."""
     targets = first if second is None else second
     length_N = np.array([len(sequence) for sequence in targets], dtype=np.int64)
     first_N = np.cumsum(length_N) - length_N
     indices = [_Index.of(targets, first_N, seed) for seed in SEEDS]
     for query, sequence in enumerate(first):
-        score_N = _scores(sequence, indices, first_N, least)
-        for target in np.flatnonzero(score_N >= least).tolist():
+        shared_N = _shared(len(sequence), [index.hits(sequence) for index in indices], first_N)
+        share_N = shared_N / np.maximum(np.minimum(length_N, len(sequence)), 1)
+        for target in np.flatnonzero(share_N >= least).tolist():
             if second is not None or target > query:
-                yield query, target, float(score_N[target])
+                yield query, target, float(share_N[target])
 
 
-def _scores(sequence: str, indices: Sequence[_Index], first_N: Ints, least: float) -> NDArray[np.float64]:
-    """What the words a sequence shares with each other one add up to in the best band, [N]; 0 below `least`."""
-    place_H, owner_H, own_H, weight_H = (
-        np.concatenate(parts) for parts in zip(*(index.hits(sequence) for index in indices), strict=True)
-    )
+def _shared(length: int, found: Sequence[_Hits], first_N: Ints) -> Ints:
+    """Residues that words of a query share with each sequence in the best band, [N]; 0 where its words are common."""
     # As many diagonals are kept free before each sequence as the query has residues: none is of two of them.
-    free = len(sequence) + (2 << SHIFT)
-    diagonal_H = place_H - own_H + (owner_H + 1) * free
-    score_B = np.bincount(diagonal_H >> SHIFT, weights=weight_H)
-    band_B = score_B[:-1] + score_B[1:]
-    high = np.flatnonzero(band_B >= least)
-    score_N = np.zeros(len(first_N))
-    starts_N = first_N + (np.arange(len(first_N)) + 1) * free - len(sequence)
-    owner = np.searchsorted(starts_N, (high + 1) << SHIFT, side="right") - 1
-    np.maximum.at(score_N, np.maximum(owner, 0), band_B[high])
-    return score_N
+    free = length + (2 << SHIFT)
+    diagonals = [hits.place - hits.own + (hits.owner + 1) * free for hits in found]
+    weight_B = np.bincount(np.concatenate(diagonals) >> SHIFT, np.concatenate([hits.weight for hits in found]))
+    high = np.flatnonzero(weight_B[:-1] + weight_B[1:] >= RARE)
+    hot_B = np.zeros(len(weight_B), dtype=bool)
+    hot_B[high] = hot_B[high + 1] = True
+    pairs = [np.zeros(0, dtype=np.int64)]
+    for diagonal_H, hits in zip(diagonals, found, strict=True):
+        kept = hot_B[diagonal_H >> SHIFT]
+        # A pair of residues as one number, so that those of several words count once.
+        pairs.append((diagonal_H[kept, None] * length + hits.own[kept, None] + hits.offset).ravel())
+    pair_count_B = np.bincount(np.unique(np.concatenate(pairs)) // length >> SHIFT, minlength=len(weight_B))
+    starts_N = first_N + (np.arange(len(first_N)) + 1) * free - length
+    owner = np.maximum(np.searchsorted(starts_N, (high + 1) << SHIFT, side="right") - 1, 0)
+    shared_N = np.zeros(len(first_N), dtype=np.int64)
+    np.maximum.at(shared_N, owner, pair_count_B[high] + pair_count_B[high + 1])
+    return shared_N
