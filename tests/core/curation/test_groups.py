@@ -11,12 +11,12 @@ import pytest
 
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
 from e1bind.curation.clustering import cluster, crossing
+from e1bind.curation.confirming import confirmed
 from e1bind.curation.homologs import Criteria, Method, find_homologs
 from e1bind.curation.inputs import Chain, read_input
 from e1bind.curation.mmseqs import Mmseqs
 from e1bind.curation.overlap import overlap
 from e1bind.curation.splitting import split
-from e1bind.curation.words import related
 from e1bind.data.clusters import read_clusters
 from e1bind.data.groups import components
 from e1bind.errors import DataError, UserError
@@ -68,9 +68,10 @@ def test_no_two_homologs_are_in_different_clusters_and_the_reader_takes_the_tabl
 def test_words_find_a_relative_and_no_stranger_whatever_short_or_strange_the_sequence() -> None:
     draw = random.Random(1)
     real = ["".join(draw.choices(STANDARD_RESIDUES, k=200)) for _ in range(40)]
-    found = list(related([*real, mutated(real[3], 0.5, 0), "MK", "X" * 50, "A" * 300, ""]))
-    assert [(one, other) for one, other, _ in found] == [(3, 40)]
-    assert list(related(["MKV"], ["MKV", "GG"])) == []
+    sequences = [*real, mutated(real[3], 0.5, 0), "MK", "X" * 50, "A" * 300, ""]
+    assert list(confirmed(sequences, None, 0.3, 0.8)) == [(3, 40)]
+    assert list(confirmed(sequences, None, 0.9, 0.8)) == []
+    assert list(confirmed(["MKV"], ["MKV", "GG", ""], 0.3, 0.8)) == []
 
 
 @pytest.mark.parametrize("method", METHODS)

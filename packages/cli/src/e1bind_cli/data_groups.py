@@ -181,12 +181,13 @@ def _how(identity: float, coverage: float, method: str) -> tuple[Criteria, Metho
 
 def _say_how(homologs: Homologs) -> None:
     """How homologs were found, on standard error."""
-    criteria = homologs.criteria
-    if homologs.commands:
-        how = f"identity from {criteria.identity:g}, aligned over {criteria.coverage:g} of either chain"
-    else:
-        how = "by shared words of residues, whatever --identity and --coverage say, which finds most of them"
-    err.print(f"homologs: {how}; {homologs.program}", soft_wrap=True)
+    criteria, of = homologs.criteria, homologs.program
+    found = of if homologs.commands else f"words of residues, which miss some ({of}; MMseqs2 finds more)"
+    err.print(
+        f"homologs: identity from {criteria.identity:g}, aligned over {criteria.coverage:g} of either chain, "
+        f"by {found}",
+        soft_wrap=True,
+    )
     for command in homologs.commands:
         err.print("  " + " ".join(command), soft_wrap=True)
 

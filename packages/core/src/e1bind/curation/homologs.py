@@ -1,6 +1,6 @@
 """Which sequences are homologs: pairs of at least some identity, aligned over some share of one of the two.
 
-MMseqs2 finds them where it is there; else words do (`e1bind.curation.words`), which know no identity.
+MMseqs2 finds them where it is there; else words and alignments do (`e1bind.curation.confirming`), and miss some.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ def find_homologs(
         program = Mmseqs.needed("--method mmseqs2")
     if program is not None:
         return _with_mmseqs(program, first, second, criteria, threads)
-    from e1bind.curation.words import related
+    from e1bind.curation.confirming import confirmed
 
-    pairs = [(one, other) for one, other, _ in related(first, second)]
+    pairs = list(confirmed(first, second, criteria.identity, criteria.coverage))
     return Homologs(pairs, Method.WORDS, f"e1bind {__version__}", [], criteria)
 
 

@@ -1,10 +1,11 @@
-"""Homologs without an alignment and without a program: words of residues that two sequences have in common.
+"""Sequences that may be homologs: words of residues that two sequences have in common, on one diagonal.
 
-A word is four residues at the places that a seed marks, with others between them that may be anything; so words agree
-where sequences do not in a row. Eight seeds find far more than one does. What counts are the residues that words share
-in one band of 32 diagonals (the distances of their places in the two): the share of the shorter sequence that they
-make up. Bands whose words are too common, by the sum of the logarithms of how rare each is, are passed over before
-anything is counted. Identity and coverage are not known, so nothing is sought by them.
+A word is four residues at the places that a seed marks, with others between them that may be anything; so words
+agree where sequences do not in a row. Eight seeds find far more than one does. What counts are the residues that
+words share in one band of 32 diagonals (the distances of their places in the two), and the share of the shorter
+sequence that they make up. Bands whose words are too common, by the sum of the logarithms of how rare each is, are
+passed over before anything is counted. Time and memory grow with the square of the number of sequences: it is made
+for some thousands.
 
 Shape legend: N sequences, W words of all of them, H places at which words of one sequence are found, B bins of
 diagonals.
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 from e1bind.contracts import STANDARD_RESIDUES
 
 SEEDS = ("1111", "11011", "101101", "1100101", "10010011", "101000011", "110001001", "10000100101")
-LEAST = 0.12
-"""Share of the shorter sequence from which on two are related; docs/data.md says what it leaves apart."""
+SHARE, RESIDUES = 0.1, 12
+"""Share of the shorter sequence, and residues, from which on two sequences may be related."""
 RARE = 70.0
 """Nats that the words of a band must add up to."""
 MOST = 4000
@@ -74,8 +75,8 @@ class _Index:
 
 @dataclass(frozen=True, eq=False)
 class _Hits:
-    """Words of one sequence, `own` [H] in it, found at `place` [H] in the sequence `owner` [H]; `offset` of a word's
-    residues."""
+    """Words of one sequence, `own` [H] in it, found at `place` [H] in the sequence `owner` [H], `weight` [H];
+    `offset` of a word's residues."""
 
     place: Ints
     owner: Ints
@@ -108,24 +109,25 @@ _LETTERS = np.full(256, -1, dtype=np.int64)
 _LETTERS[np.frombuffer(STANDARD_RESIDUES.encode(), dtype=np.uint8)] = np.arange(len(STANDARD_RESIDUES))
 
 
-def related(
-    first: Sequence[str], second: Sequence[str] | None = None, least: float = LEAST
-) -> Iterator[tuple[int, int, float]]:
-    """Places of related sequences in two lists (or of two within the first), and the share of the shorter one."""
+def candidates(first: Sequence[str], second: Sequence[str] | None = None) -> Iterator[tuple[int, int, int]]:
+    """Places of two sequences in two lists (or of two within the first), and the first of the band's diagonals.
+
+    Residue i of the one stands on diagonal d beside residue i + d of the other.
+    """
     targets = first if second is None else second
     length_N = np.array([len(sequence) for sequence in targets], dtype=np.int64)
     first_N = np.cumsum(length_N) - length_N
     indices = [_Index.of(targets, first_N, seed) for seed in SEEDS]
     for query, sequence in enumerate(first):
-        shared_N = _shared(len(sequence), [index.hits(sequence) for index in indices], first_N)
-        share_N = shared_N / np.maximum(np.minimum(length_N, len(sequence)), 1)
-        for target in np.flatnonzero(share_N >= least).tolist():
+        shared_N, diagonal_N = _shared(len(sequence), [index.hits(sequence) for index in indices], first_N)
+        least_N = np.maximum(RESIDUES, SHARE * np.minimum(length_N, len(sequence)))
+        for target in np.flatnonzero(shared_N >= least_N).tolist():
             if second is not None or target > query:
-                yield query, target, float(share_N[target])
+                yield query, target, int(diagonal_N[target])
 
 
-def _shared(length: int, found: Sequence[_Hits], first_N: Ints) -> Ints:
-    """Residues that words of a query share with each sequence in the best band, [N]; 0 where its words are common."""
+def _shared(length: int, found: Sequence[_Hits], first_N: Ints) -> tuple[Ints, Ints]:
+    """Residues that words of a query share with each sequence in its best band, and its first diagonal, [N]."""
     # As many diagonals are kept free before each sequence as the query has residues: none is of two of them.
     free = length + (2 << SHIFT)
     diagonals = [hits.place - hits.own + (hits.owner + 1) * free for hits in found]
@@ -139,8 +141,11 @@ def _shared(length: int, found: Sequence[_Hits], first_N: Ints) -> Ints:
         # A pair of residues as one number, so that those of several words count once.
         pairs.append((diagonal_H[kept, None] * length + hits.own[kept, None] + hits.offset).ravel())
     pair_count_B = np.bincount(np.unique(np.concatenate(pairs)) // length >> SHIFT, minlength=len(weight_B))
-    starts_N = first_N + (np.arange(len(first_N)) + 1) * free - length
-    owner = np.maximum(np.searchsorted(starts_N, (high + 1) << SHIFT, side="right") - 1, 0)
-    shared_N = np.zeros(len(first_N), dtype=np.int64)
-    np.maximum.at(shared_N, owner, pair_count_B[high] + pair_count_B[high + 1])
-    return shared_N
+    count = pair_count_B[high] + pair_count_B[high + 1]
+    before_N = first_N + (np.arange(len(first_N)) + 1) * free
+    owner = np.maximum(np.searchsorted(before_N - length, (high + 1) << SHIFT, side="right") - 1, 0)
+    shared_N, diagonal_N = np.zeros((2, len(first_N)), dtype=np.int64)
+    rising = np.argsort(count, kind="stable")  # of an owner's bands the best comes last, and stays
+    shared_N[owner[rising]] = count[rising]
+    diagonal_N[owner[rising]] = (high[rising] << SHIFT) - before_N[owner[rising]]
+    return shared_N, diagonal_N
