@@ -71,7 +71,7 @@ def test_what_is_done_is_kept_and_other_makings_are_refused(chains, database, tm
     (tmp_path / "three.a3m").unlink()
     changed = Chain("one", chains[0].sequence[1:], ("ZN",))
     assert build_alignments([changed, *chains[1:]], database, tmp_path, QUICK).built == 2
-    with pytest.raises(UserError, match="other parameters: evalue = 0.001"):
+    with pytest.raises(UserError, match=r"other parameters: evalue = 0\.001"):
         build_alignments(chains, database, tmp_path, MsaParameters(1, 1, 1.0))
     other = tmp_path / "other.fasta"
     other.write_text(database.read_text() + ">more\nMKVHHHCCCWWYTRESDFGKLMNPQ\n")
