@@ -26,6 +26,10 @@ _LAMBDA, _K = 0.267, 0.041
 _OPEN, _EXTEND = -11, -1
 _BESIDE = 4
 """Diagonals before and behind the band that are looked at as well."""
+_WIDTH = (2 << SHIFT) + 2 * _BESIDE
+_NEAR = 0.9
+"""Share of the wanted identity and coverage from which on an alignment counts: another program's may have them in
+full, and a cluster too large harms less than a leak."""
 
 
 def confirmed(
@@ -35,7 +39,7 @@ def confirmed(
     targets = first if second is None else second
     residues = sum(map(len, targets))
     codes = [_codes(sequence) for sequence in first]
-    others = codes if second is None else [_codes(sequence) for sequence in second]
+    others = [_padded(code) for code in (codes if second is None else map(_codes, second))]
     for one, other, diagonal in candidates(first, second):
         if _ungapped(codes[one], others[other], diagonal) >= UNGAPPED:
             least = log(_K * max(len(first[one]), 1) * residues / EVALUE) / _LAMBDA
@@ -53,22 +57,29 @@ def _is_homolog(first: str, second: str, least: float, identity: float, coverage
     counts, places = alignment.counts(), alignment.coordinates
     spans = places[:, -1] - places[:, 0]
     covered = max(spans[0] / len(first), spans[1] / len(second))
-    return bool(counts.identities >= identity * alignment.length and covered >= coverage)
+    same = counts.identities / alignment.length
+    return bool(same >= _NEAR * identity and covered >= _NEAR * coverage)
 
 
-def _ungapped(first_L: NDArray[np.int64], second: NDArray[np.int64], diagonal: int) -> float:
-    """Best score of a stretch without gaps on one of the band's diagonals."""
-    diagonal_D = diagonal + np.arange(-_BESIDE, (2 << SHIFT) + _BESIDE)
-    beside_DL = np.arange(len(first_L)) + diagonal_D[:, None]
-    inside_DL = (beside_DL >= 0) & (beside_DL < len(second))
-    score_DL = np.where(inside_DL, _scores()[first_L, second[beside_DL % len(second)]], np.float32(-_APART))
-    total_DL = np.cumsum(score_DL, axis=1)
-    lowest_DL = np.minimum.accumulate(np.minimum(total_DL - score_DL, 0), axis=1)
-    return float((total_DL - lowest_DL).max())
+def _ungapped(first_L: NDArray[np.int64], beside: NDArray[np.int64], diagonal: int) -> float:
+    """Best score of a stretch without gaps on one of the band's diagonals; `beside` is the other, `_padded`."""
+    low, length = diagonal - _BESIDE, len(beside) - 2 * _WIDTH
+    start, stop = max(0, 1 - low - _WIDTH), min(len(first_L), length - low)
+    if stop <= start:
+        return 0.0
+    rows = np.lib.stride_tricks.sliding_window_view(beside, stop - start)[start + low + _WIDTH :][:_WIDTH]
+    total_DL = np.cumsum(_scores()[first_L[start:stop], rows], axis=1)
+    lowest_DL = np.minimum.accumulate(total_DL, axis=1)
+    return float(max((total_DL - lowest_DL).max(), total_DL.max()))
 
 
-_APART = 1000.0
-"""What a place outside of the other sequence costs: no stretch goes on over it."""
+def _padded(code: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes with places outside of the sequence on both sides."""
+    return np.pad(code, _WIDTH, constant_values=len(_scores()) - 1)
+
+
+_APART = -1000.0
+"""What a place outside of the other sequence scores: no stretch goes on over it."""
 
 
 @cache
@@ -82,8 +93,8 @@ def _aligner() -> Any:
 
 @cache
 def _scores() -> NDArray[np.float32]:
-    """BLOSUM62 by the codes of its letters."""
-    return np.array(_aligner().substitution_matrix, dtype=np.float32)
+    """BLOSUM62 by the codes of its letters; the last code is a place outside of a sequence."""
+    return np.pad(np.array(_aligner().substitution_matrix, np.float32), (0, 1), constant_values=_APART)
 
 
 def _codes(sequence: str) -> NDArray[np.int64]:

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from e1bind.contracts import STANDARD_RESIDUES
 
 SEEDS = ("1111", "11011", "101101", "1100101", "10010011", "101000011", "110001001", "10000100101")
-SHARE, RESIDUES = 0.1, 12
+SHARE, RESIDUES = 0.08, 12
 """Share of the shorter sequence, and residues, from which on two sequences may be related."""
-RARE = 70.0
+RARE = 50.0
 """Nats that the words of a band must add up to."""
 MOST = 4000
 """Places of a word, over all sequences, above which it says nothing: repeats, tails of one residue."""
