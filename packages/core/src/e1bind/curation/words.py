@@ -36,15 +36,16 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class _Index:
-    """The places of the words of one seed: those of word w are `place` and `owner` [start[w] : start[w + 1]].
+    """The places of the words of one seed: those of word w are `place` and `owner` [start[w] : stop[w]].
 
-    Places count residues of all sequences, one after the other.
+    Places count residues of all sequences, one after the other. `start` goes on as sequences are passed.
     """
 
     seed: str
     place_W: Ints
     owner_W: Ints
     start: Ints
+    stop: Ints
     weight: NDArray[np.float64]
 
     @classmethod
@@ -60,14 +61,20 @@ class _Index:
         start = np.searchsorted(code_W[order], np.arange(len(STANDARD_RESIDUES) ** len(marks(seed)) + 1))
         count = np.diff(start)
         weight = np.where(count > MOST, 0.0, np.log(max(len(code_W), 1) / np.maximum(count, 1)))
-        return cls(seed, np.concatenate(places)[order], np.concatenate(owners)[order], start, weight)
+        return cls(
+            seed, np.concatenate(places)[order], np.concatenate(owners)[order], start[:-1].copy(), start[1:], weight
+        )
+
+    def skip(self, sequence: str) -> None:
+        """Find the words of the next of the indexed sequences no more."""
+        np.add.at(self.start, words(sequence, self.seed)[0], 1)
 
     def hits(self, sequence: str) -> _Hits:
         """Where the words of a sequence are found."""
         code, own = words(sequence, self.seed)
         kept = self.weight[code] > 0
         code, own = code[kept], own[kept]
-        count = self.start[code + 1] - self.start[code]
+        count = self.stop[code] - self.start[code]
         at_H = np.repeat(self.start[code] - np.cumsum(count) + count, count) + np.arange(count.sum())
         weight_H = np.repeat(self.weight[code], count)
         return _Hits(self.place_W[at_H], self.owner_W[at_H], np.repeat(own, count), weight_H, marks(self.seed))
@@ -119,11 +126,13 @@ def candidates(first: Sequence[str], second: Sequence[str] | None = None) -> Ite
     first_N = np.cumsum(length_N) - length_N
     indices = [_Index.of(targets, first_N, seed) for seed in SEEDS]
     for query, sequence in enumerate(first):
+        if second is None:  # each two are looked at once, from the first of them
+            for index in indices:
+                index.skip(sequence)
         shared_N, diagonal_N = _shared(len(sequence), [index.hits(sequence) for index in indices], first_N)
         least_N = np.maximum(RESIDUES, SHARE * np.minimum(length_N, len(sequence)))
         for target in np.flatnonzero(shared_N >= least_N).tolist():
-            if second is not None or target > query:
-                yield query, target, int(diagonal_N[target])
+            yield query, target, int(diagonal_N[target])
 
 
 def _shared(length: int, found: Sequence[_Hits], first_N: Ints) -> tuple[Ints, Ints]:
