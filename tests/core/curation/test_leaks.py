@@ -25,12 +25,12 @@ def test_a_stretch_without_gaps_scores_as_counted_by_hand() -> None:
 @pytest.mark.skipif(shutil.which("mmseqs") is None, reason="MMseqs2 is not on the PATH")
 @pytest.mark.slow
 def test_no_homolog_of_real_chains_is_parted_by_mmseqs2_and_few_by_words(shared) -> None:
-    """The chains of manganese: small enough for minutes, with 5,996 the shares stand in docs/data.md."""
-    chains = read_input(shared / "data" / "metal_binding" / "MN_train.fasta", ["train"])
+    """All ions' test chains: few enough for a minute. For all 5,996 chains the shares stand in docs/data.md."""
+    chains = read_input(shared / "data" / "metal_binding" / "{ion}_test.fasta", ["train"])
     sequences = sorted({chain.sequence for chain in chains})
     search = find_homologs(sequences, None, WANTED, Method.MMSEQS2)
     assert len(search.pairs) > 20
-    for method, most in ((Method.MMSEQS2, 0.0), (Method.WORDS, 0.04)):
+    for method, most in ((Method.MMSEQS2, 0.0), (Method.WORDS, 0.05)):
         found = cluster(chains, WANTED, method)
         of = {chain.sequence: found.cluster_of[chain.id] for chain in chains}
         assert crossing(search, [of[sequence] for sequence in sequences]) <= most * len(search.pairs)
