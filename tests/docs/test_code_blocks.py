@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from plugin_packages import environment
+from small_specs import SMALLEST
 
 from e1bind_cli.app import run
 
@@ -54,6 +55,20 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         # Pages of the reference are there once the site is built; test_site follows the links to them.
         assert "://" in target or target.startswith("reference/") or (page.parent / target).exists(), target
+
+
+def test_the_walk_through_groups_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word, in a copy of the example data with a spec."""
+    shutil.copytree(ROOT / "examples" / "data", tmp_path / "data")
+    monkeypatch.chdir(tmp_path / "data")
+    Path("spec.toml").write_text(SMALLEST)
+    walk = next(b for b in blocks(ROOT / "docs" / "data.md", "bash") if "data cluster" in b)
+    for line in walk.splitlines():
+        assert run(shlex.split(line)[1:]) == 0, line
+    assert len(Path("groups.tsv").read_text().splitlines()) == 17
+    assert Path("groups.tsv.json").is_file()
+    assert {p.name for p in Path("divided").iterdir()} >= {"ZN_train.fasta", "ZN_test.fasta", "split.json"}
+    assert Path("chains.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.slow

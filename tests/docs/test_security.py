@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from fnmatch import fnmatch
 from hashlib import sha256
@@ -61,6 +62,7 @@ def base(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     (folder / "plugin_to_check.py").write_text(PLUGIN + METRIC)
     (folder / "with_plugin.toml").write_text(text + '\n[plugins]\nlocal = ["plugin_of_a_spec.py"]\n')
     (folder / "new.fasta").write_text(">new\nMKVHCDEACGHK\n000110010110\n")
+    (folder / "strange.fasta").write_text(f">strange\n{'MSTNPKPQRKTWYVGALEDFIH' * 3}\n")
     (folder / "model.pdb").write_text(PDB + "END\n")
     (folder / "model_with_zinc.pdb").write_text(EXAMPLE_PDB)
     return folder
@@ -83,6 +85,10 @@ def arguments(command: str, base: Path) -> list[str]:
             "-o",
             "out/z.fasta",
         ],
+        "data cluster": ["data", "cluster", "with_plugin.toml", "-o", "out/clusters.tsv", "--method", "words"],
+        "data overlap": ["data", "overlap", "with_plugin.toml", "strange.fasta", "--method", "words"],
+        "data split": ["data", "split", "with_plugin.toml", "-o", "out"],
+        "data msa": ["data", "msa", "with_plugin.toml", "--db", "strange.fasta", "-o", "out"],
         "train SPEC": ["train", "with_plugin.toml", "--run-id", "second"],
         "train --resume RUN": ["train", "--resume", run],
         "collect RUN": ["collect", run],
@@ -151,9 +157,9 @@ def some_quick(commands):
 @pytest.mark.parametrize("command", some_quick(TABLE))
 def test_a_command_writes_what_the_table_says_and_nothing_else(base: Path, command: str) -> None:
     if command == "compare RUN RUN" and not (base / "other").exists():
-        import shutil
-
         shutil.copytree(base / "results" / "run", base / "other")
+    if command == "data msa" and shutil.which("mmseqs") is None:
+        pytest.skip("MMseqs2 is not on the PATH")
     (base / "executed").unlink(missing_ok=True)
     code, files, said = watched(base, arguments(command, base))
     assert code == 0, said
@@ -176,8 +182,6 @@ def test_every_command_stands_in_the_table(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("command", some_quick(c for c in TABLE if "RUN" in c and "SPEC" not in c))
 def test_a_run_s_code_is_executed_with_the_option_of_the_table_alone(base, tmp_path, capsys, command):
-    import shutil
-
     copy = Path(shutil.copytree(base, tmp_path / "copy"))
     run = copy / "results" / "run"
     plugin = copy / f"stranger_{abs(hash(command)) % 10**8}.py"

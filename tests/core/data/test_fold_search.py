@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.clusters import read_clusters
-from e1bind.data.fold_plan import _join_groups, _quantities, assign_folds
-from e1bind.data.fold_search import MAX_SWEEPS, PER_ION, search_plan
+from e1bind.data.fold_plan import assign_folds
+from e1bind.data.fold_search import MAX_SWEEPS, search_plan
+from e1bind.data.groups import PER_ION, join_groups, quantities
 from e1bind.data.records import merge_ions
 from e1bind.readers.fasta3 import read_fasta3
 
@@ -133,8 +134,8 @@ def test_plans_of_equal_groups_equal_those_of_the_full_search(seed: int) -> None
 def loads_of(folder: Path, ions: tuple[str, ...], clusters: str) -> NDArray[np.int64]:
     records = merge_ions({ion: read_fasta3(folder / f"{ion}_train.fasta", ion) for ion in ions})
     ordered = sorted(records, key=lambda record: record.id)
-    return _quantities(
-        ordered, _join_groups(ordered, read_clusters(folder / clusters, [r.id for r in records])), ions
+    return quantities(
+        ordered, join_groups(ordered, read_clusters(folder / clusters, [r.id for r in records])), ions
     )
 
 

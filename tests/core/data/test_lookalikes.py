@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from e1bind.data.fasta import read_fasta
 from e1bind.data.lookalikes import resemblance
-from e1bind.inference.fasta import read_fasta
 from e1bind.readers.fasta3 import read_fasta3
 
 CHAIN = "MKHACDEFGHIKLMNPQRSTVWYC"

@@ -13,10 +13,10 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.fasta import read_fasta
 from e1bind.engine.pipeline import build_pipeline
 from e1bind.errors import RunError, SpecError, UserError
 from e1bind.inference.ensemble import Ensemble, choose_device
-from e1bind.inference.fasta import read_fasta
 from e1bind.inference.stream import Prediction, predict_stream
 from e1bind.runs.oof_table import read_oof
 from e1bind.runs.reader import open_run

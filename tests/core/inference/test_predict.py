@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from seals import rewrite
 
+from e1bind.data.fasta import read_fasta
 from e1bind.errors import DataError, UserError
-from e1bind.inference.fasta import read_fasta
 from e1bind.inference.predict import PredictOptions, predict
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.tables import SCHEMA, format_of
@@ -115,7 +115,7 @@ def test_mistakes_are_told_before_anything_is_computed(done, trained, tmp_path, 
         done("out.csv", format="xml")
     with pytest.raises(UserError, match="--ion MG"):
         done("out.csv", ions=["MG"])
-    with pytest.raises(UserError, match="there is no such folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         done("out.csv", msa_dir=tmp_path / "none")
     with pytest.raises(UserError, match="is a folder"):
         predict(trained, PredictOptions(write(TWO), tmp_path, device="cpu"))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from e1bind import __version__
 from e1bind.errors import LostProcess, UserError
+from e1bind_cli import data_groups, data_msa  # noqa: F401 - their commands join the group `data`
 from e1bind_cli.check_plugin import check_plugin
 from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state

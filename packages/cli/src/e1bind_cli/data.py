@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,11 +36,23 @@ class Split(StrEnum):
 
 
 SplitOption = Annotated[Split, typer.Option("--split", metavar="SPLIT", help="Which chains: train or test.")]
+FigureFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Also draw lengths, binding residues by letter, and ions that go together: .png, .svg or .pdf.",
+        show_default=False,
+    ),
+]
 
 
 @data.command()
 def stats(
-    spec: SpecFile, split: SplitOption = Split.TRAIN, overrides: Overrides = None, as_json: AsJson = False
+    spec: SpecFile,
+    split: SplitOption = Split.TRAIN,
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+    figure: FigureFile = None,
 ) -> None:
     """Count the chains that a spec names: lengths, binding residues by ion and letter, ions that go together."""
     from e1bind.curation.reading import read_chains
@@ -47,7 +60,13 @@ def stats(
     from e1bind.spec import load_spec
 
     run = load_spec(spec, overrides or [])
-    found = statistics(read_chains(run, split), run.training.ions)
+    records = read_chains(run, split)
+    found = statistics(records, run.training.ions)
+    if figure is not None:
+        from e1bind.report.data_figure import draw_data
+
+        draw_data(records, found, figure)
+        err.print(f"wrote {figure}", soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2))
         return
@@ -79,27 +98,28 @@ def check(spec: SpecFile, overrides: Overrides = None) -> None:
 
 
 def _print(found: Statistics) -> None:
-    table = _table("ion", "chains", "residues", "known", "binding", "%", "a chain", "length")
-    binders = _table("ion", "binding residues, % by letter")
+    rows = table("ion", "chains", "residues", "known", "binding", "%", "a chain", "length")
+    binders = table("ion", "binding residues, % by letter")
     for ion, of in found.ions.items():
         shortest, median, longest = of.lengths
         counts = map(str, (of.chains, of.residues, of.known, of.binding))
         shares = (f"{100 * of.share:.2f}", f"{of.binding / max(of.chains, 1):.2f}")
-        table.add_row(Text(ion), *counts, *shares, f"{shortest} / {median:.0f} / {longest}")
+        rows.add_row(Text(ion), *counts, *shares, f"{shortest} / {median:.0f} / {longest}")
         common = [f"{letter} {100 * count / of.binding:.0f}" for letter, count in of.binders.items()]
         binders.add_row(Text(ion), "  ".join(common[:MOST_LETTERS]))
-    out.print(table)
+    out.print(rows)
     out.print(binders)
     if any(chains for chains, _ in found.together.values()):
-        pairs = _table("ions", "chains known for both", "residues that bind both")
+        pairs = table("ions", "chains known for both", "residues that bind both")
         for (first, second), (chains, residues) in found.together.items():
             pairs.add_row(Text(f"{first} + {second}"), str(chains), str(residues))
         out.print(pairs)
     out.print(f"{found.chains} chains in all")
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+def table(*columns: str) -> Table:
+    """A table as all of `e1bind data` prints it: first and last column on the left, numbers on the right."""
+    made = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number in (0, len(columns) - 1) else "right")
-    return table
+        made.add_column(column, justify="left" if number in (0, len(columns) - 1) else "right")
+    return made

@@ -18,7 +18,10 @@ Ions = Annotated[
     list[str] | None, typer.Option("--ion", metavar="ION", help="Only this ion; repeatable.", show_default=False)
 ]
 MsaDir = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Alignments {id}.a3m or {id}.a3m.gz.", show_default=False)
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Alignments: a folder of {id}.a3m(.gz), or a path with {id}.", show_default=False
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads.", show_default="all")]

@@ -74,7 +74,7 @@ def predict(
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Score every residue of new chains with all folds of a run; exit code 3 if records were left out."""
-    from e1bind.inference.fasta import count_records
+    from e1bind.data.fasta import count_records
     from e1bind.inference.predict import PredictOptions
     from e1bind.inference.predict import predict as work
     from e1bind_cli.train import log_to_terminal

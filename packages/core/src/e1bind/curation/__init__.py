@@ -1,1 +1,1 @@
-"""Labelled chains before any training: read and checked, counted, converted. Nothing here loads torch."""
+"""Chains before any training: read, counted, clustered, divided, aligned, converted. Nothing here loads torch."""

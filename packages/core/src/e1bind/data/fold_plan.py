@@ -9,7 +9,6 @@ move, and pairs swap, as long as that helps. A fold that lacks positives of an i
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fold_search import PER_ION, search_plan
+from e1bind.data.fold_search import search_plan
+from e1bind.data.groups import PER_ION, join_groups, quantities
 from e1bind.errors import DataError
 
 RESTARTS = 8
@@ -66,10 +66,10 @@ def assign_folds(
     if folds < 2:
         raise DataError(f"cv.folds = {folds}: cross-validation needs at least 2 folds")
     ordered = sorted(records, key=lambda record: record.id)
-    members = _join_groups(ordered, groups)
+    members = join_groups(ordered, groups)
     if len(members) < folds:
         raise DataError(f"{len(members)} groups of related chains cannot fill {folds} folds; lower cv.folds")
-    load_GQ = _quantities(ordered, members, ions)
+    load_GQ = quantities(ordered, members, ions)
     _check_feasible(load_GQ, ions, folds)
     fold_G = _best_plan(load_GQ, folds, seed)
     fold_of = {ordered[i].id: int(fold_G[g]) + 1 for g, group in enumerate(members) for i in group}
@@ -77,48 +77,6 @@ def assign_folds(
     _check_positives(counts, folds)
     group_of = {ordered[i].id: g for g, group in enumerate(members) for i in group}
     return FoldPlan(folds, {record.id: fold_of[record.id] for record in records}, counts, group_of)
-
-
-def _join_groups(records: Sequence[ResidueRecord], groups: Mapping[str, str] | None) -> list[list[int]]:
-    """Indices of the records of each group, joined over clusters and over identical sequences."""
-    if groups is not None and (missing := [record.id for record in records if record.id not in groups]):
-        raise DataError(f"{len(missing)} chains have no homology group ({', '.join(missing[:10])})")
-    parent = list(range(len(records)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    first: dict[tuple[str, str], int] = {}
-    for i, record in enumerate(records):
-        keys = [("sequence", record.sequence)]
-        if groups is not None:
-            keys.append(("cluster", groups[record.id]))
-        for key in keys:
-            a, b = sorted((root(first.setdefault(key, i)), root(i)))
-            parent[b] = a
-    members: dict[int, list[int]] = defaultdict(list)
-    for i in range(len(records)):
-        members[root(i)].append(i)
-    return list(members.values())
-
-
-def _quantities(
-    records: Sequence[ResidueRecord], members: Sequence[Sequence[int]], ions: Sequence[str]
-) -> NDArray[np.int64]:
-    """Chains, labelled residues and positives of each ion in each group, [G, Q]."""
-    load_GQ = np.zeros((len(members), PER_ION * len(ions)), dtype=np.int64)
-    column = {ion: PER_ION * index for index, ion in enumerate(ions)}
-    for load_Q, group in zip(load_GQ, members, strict=True):
-        for i in group:
-            for ion, labels in records[i].labels.items():
-                if (q := column.get(ion)) is not None:
-                    load_Q[q] += 1
-                    load_Q[q + 1] += np.count_nonzero(labels >= 0)
-                    load_Q[q + 2] += np.count_nonzero(labels == 1)
-    return load_GQ
 
 
 def _check_feasible(load_GQ: NDArray[np.int64], ions: Sequence[str], folds: int) -> None:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-PER_ION = 3
-"""Quantities balanced for each ion: chains, labelled residues, positives; the last one must be in every fold."""
+from e1bind.data.groups import PER_ION
+
 MAX_SWEEPS = 20
 _SWAPS = 500
 """Groups of a sweep for which a partner is sought."""

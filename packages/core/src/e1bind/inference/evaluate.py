@@ -23,7 +23,7 @@ from e1bind.inference.baselines import RunBaselines
 from e1bind.inference.bootstrap import Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
-from e1bind.inference.predict import Advance, alignment_folder, chosen_ions
+from e1bind.inference.predict import Advance, check_use_of_alignments, chosen_ions
 from e1bind.inference.stream import Prediction, predict_stream
 from e1bind.log import log
 from e1bind.metrics.confusion import Confusion, confusion_at
@@ -95,7 +95,7 @@ def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda 
     reader = _reader(run, options)
     device = choose_device(options.device)
     ensemble = Ensemble(run, device)
-    alignment_folder(ensemble, options.msa_dir)
+    check_use_of_alignments(ensemble, options.msa_dir)
     trained = training_sequences(run.stored.oof())
     baselines = RunBaselines(ensemble)
     results = [_ion(ensemble, baselines, reader(ion), ion, trained, options, advance) for ion in ions]

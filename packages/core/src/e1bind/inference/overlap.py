@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from e1bind.contracts import ResidueRecord
+from e1bind.curation.overlap import seen
 from e1bind.runs.oof_table import Table
 
 SHOWN = 5
@@ -49,8 +50,5 @@ def training_sequences(table: Table) -> dict[str, str]:
 
 def overlap(records: Sequence[ResidueRecord], trained: dict[str, str]) -> Overlap:
     """Which of `records` the training has seen."""
-    sequences = set(trained.values())
-    return Overlap(
-        ids=tuple(r.id for r in records if r.id in trained),
-        sequences=tuple(r.id for r in records if r.sequence in sequences),
-    )
+    ids, sequences = seen(((record.id, record.sequence) for record in records), trained, trained.values())
+    return Overlap(tuple(ids), tuple(sequences))

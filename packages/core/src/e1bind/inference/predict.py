@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.msa_files import with_msa
+from e1bind.data.fasta import STDIN, BadRecord, read_fasta
+from e1bind.data.msa_files import AlignmentPlace
 from e1bind.errors import DataError, UserError
 from e1bind.files.writing import together
 from e1bind.inference.chain_matching import match_chains, own_matches
 from e1bind.inference.ensemble import Ensemble, choose_device
-from e1bind.inference.fasta import STDIN, BadRecord, read_fasta
 from e1bind.inference.painter import Painter
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
@@ -131,14 +131,20 @@ class _Records:
     def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: Painter | None) -> None:
         self.options, self.colours = options, colours
         self.bad = self.aligned = self.read = 0
-        self.folder, self.names = alignment_folder(ensemble, options.msa_dir)
+        self.alignments = _alignments(ensemble, options.msa_dir)
+        self.required = _needs_alignments(ensemble)
 
     def __iter__(self) -> Iterator[ResidueRecord]:
         for record in self._plain():
             self.read += 1
-            paired = record if self.folder is None else with_msa(record, self.folder, self.names)
+            paired = record if self.alignments is None else self.alignments.of(record)
             self.aligned += paired.msa is not None
-            yield paired
+            if self.required and paired.msa is None:
+                self.refuse(
+                    record, f'has no alignment in {self.alignments}, and the run\'s data has msa = "required"'
+                )
+            else:
+                yield paired
 
     def _plain(self) -> Iterable[ResidueRecord]:
         if self.options.source is None:
@@ -160,27 +166,39 @@ class _Records:
         log.warning("left out: %s: %s", record.id, message)
 
     def say(self) -> None:
-        if self.folder is not None:
-            log.info("%d of %d chains have an alignment in %s", self.aligned, self.read, self.folder)
+        if self.alignments is not None:
+            log.info("%d of %d chains have an alignment in %s", self.aligned, self.read, self.alignments)
 
 
-def alignment_folder(ensemble: Ensemble, folder: Path | None) -> tuple[Path | None, set[str]]:
-    """The folder of alignments and the names in it. Raises `UserError` where the run has no use for them."""
+def _needs_alignments(ensemble: Ensemble) -> bool:
+    """Whether the run's data say that a chain without an alignment is an error."""
+    return getattr(ensemble.run.spec.data.options, "msa", None) == "required"
+
+
+def _alignments(ensemble: Ensemble, place: Path | None) -> AlignmentPlace | None:
+    """Where the alignments are. Raises `UserError` where the run has no use for them, or needs them."""
+    check_use_of_alignments(ensemble, place)
+    return None if place is None else AlignmentPlace(place, "--msa-dir")
+
+
+def check_use_of_alignments(ensemble: Ensemble, place: Path | None) -> None:
+    """Raise `UserError` where the run has no use for alignments, or needs them; warn where it was used to them."""
     trained_with = getattr(ensemble.run.spec.data.options, "msa_dir", None) is not None
-    if folder is None:
+    if place is None:
+        if _needs_alignments(ensemble):
+            raise UserError(
+                "the run's data has msa = \"required\"; say with --msa-dir where the chains' alignments are"
+            )
         if trained_with and ensemble.pipeline.validation_contexts is not None:
             log.warning(
                 "the run was validated with alignments; without --msa-dir its thresholds are those of another input"
             )
-        return None, set()
+        return
     if not ensemble.pipeline.backbone.supports_context:
         label = ensemble.run.spec.backbone.label
         raise UserError(f"--msa-dir: the run's backbone ({label}) reads no alignments; leave --msa-dir out")
     if ensemble.pipeline.validation_contexts is None:
         raise UserError("--msa-dir: the run was validated without alignments (msa.contexts_in_validation is false)")
-    if not folder.is_dir():
-        raise UserError(f"--msa-dir {folder}: there is no such folder")
-    return folder, {entry.name for entry in folder.iterdir()}
 
 
 def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
@@ -194,11 +212,10 @@ def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
     structure = read_structure(options.structure)
     if options.source is None:
         return Painter(structure, own_matches(structure), options.target, ions)
-    folder = options.msa_dir
-    names = {entry.name for entry in folder.iterdir()} if folder is not None and folder.is_dir() else set()
+    place = None if options.msa_dir is None else AlignmentPlace(options.msa_dir, "--msa-dir")
 
     def has_context(record: ResidueRecord) -> bool:
-        return folder is not None and with_msa(record, folder, names).msa is not None
+        return place is not None and place.of(record).msa is not None
 
     records = read_fasta(options.source, lambda _: None, options.rare_to_x, tell=lambda _: None)
     return Painter(structure, match_chains(structure, records, has_context), options.target, ions)

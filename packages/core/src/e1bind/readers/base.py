@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.msa_files import with_alignments
+from e1bind.data.msa_files import AlignmentPlace, with_alignments
 from e1bind.readers.options import ReaderOptions
 from e1bind.readers.sources import ion_file
 
@@ -34,7 +34,8 @@ class FileReader(ABC, Generic[Of]):
         records = self.chains_of(path, ion, split)
         if self.options.msa_dir is None:
             return records
-        return with_alignments(records, self.options.msa_dir, f"{self.table}.msa_dir", path)
+        place = AlignmentPlace(self.options.msa_dir, f"{self.table}.msa_dir", ion)
+        return with_alignments(records, place, path, self.options.msa == "required")
 
     def file(self, ion: str, split: str) -> Path:
         """The file of an ion. Raises `DataError` where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,16 +13,19 @@ from e1bind.readers.example_structure import EXAMPLE_PDB
 from e1bind.spec import Options, SpecPath
 
 
-def _check_template(value: object) -> object:
+def _check_template(value: object, allowed: tuple[str, ...]) -> object:
     if isinstance(value, str | Path):
-        unknown = sorted(set(re.findall(r"\{[^}]*\}?", str(value))) - {"{ion}"})
+        unknown = sorted(set(re.findall(r"\{[^}]*\}?", str(value))) - {*allowed})
         if unknown:
-            raise ValueError(f"unknown placeholder {', '.join(unknown)}; the only one is {{ion}}")
+            which = "the only one is" if len(allowed) == 1 else "those known are"
+            raise ValueError(f"unknown placeholder {', '.join(unknown)}; {which} {', '.join(allowed)}")
     return value
 
 
-IonPath = Annotated[SpecPath, BeforeValidator(_check_template)]
+IonPath = Annotated[SpecPath, BeforeValidator(partial(_check_template, allowed=("{ion}",)))]
 """A path relative to the spec file in which `{ion}` stands for the name of the ion."""
+AlignmentsPath = Annotated[SpecPath, BeforeValidator(partial(_check_template, allowed=("{id}", "{ion}")))]
+"""The same, in which `{id}` may stand for the id of a chain as well."""
 
 
 class ReaderOptions(Options):
@@ -32,14 +36,25 @@ class ReaderOptions(Options):
         description="Training chains; {ion} becomes the ion's name. Relative to the spec file; .gz is read too.",
     )
     test: IonPath | None = Field(None, description="Test chains, written like `train`; for `evaluate`.")
-    msa_dir: SpecPath | None = Field(
+    msa_dir: AlignmentsPath | None = Field(
         None,
-        description="Folder of alignments named {id}.a3m or {id}.a3m.gz; chains without a file have no context.",
+        description="Alignments: a folder of {id}.a3m or {id}.a3m.gz, or a path in which {id} (and {ion}) stand "
+        "for the chain (and the ion).",
+    )
+    msa: Literal["optional", "required"] = Field(
+        "optional",
+        description="What a chain without an alignment is: one without context, or an error that names them all.",
     )
     unknown_residues: Literal["error", "to-x"] = Field(
         "error",
         description="Letters other than the 20 standard residues and X (B, J, O, U, Z): refused, or read as X.",
     )
+
+    @model_validator(mode="after")
+    def _required_alignments_stand_somewhere(self) -> ReaderOptions:
+        if self.msa == "required" and self.msa_dir is None:
+            raise ValueError('msa = "required" needs alignments; say where with msa_dir (--msa-dir)')
+        return self
 
     def requirements(self) -> frozenset[str]:
         """Alignments are of use only to a backbone that reads contexts."""

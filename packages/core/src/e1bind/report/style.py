@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from e1bind.errors import UserError
 from e1bind.files.writing import atomic_write
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -22,6 +23,8 @@ YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, LIGHT, PALE = "#767676", "#B5B5B5", "#F0F0F0"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", "-.", ":")
+FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Endings of figures, and what is left out of each so that equal data give equal bytes."""
 WIDTH = 4.6
 """Inches of a figure's width."""
 
@@ -44,6 +47,7 @@ _STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "savefig.dpi": 200,
+    "svg.hashsalt": "e1bind",
     # Names come from data files: a "$" in one is a dollar, not mathematics.
     "text.parse_math": False,
     "xtick.labelsize": 9,
@@ -61,16 +65,20 @@ def line_style(index: int) -> dict[str, str]:
 
 @contextmanager
 def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
-    """A figure of `width` x `height` inches that is written to `path` (PNG) at the end, whole or not at all.
+    """A figure of `width` x `height` inches that is written to `path` at the end, whole or not at all.
 
-    A user's own matplotlib settings have no effect, and equal data give equal bytes.
+    It is a PNG, an SVG or a PDF by its name; any other ending is a `UserError`. A user's own matplotlib settings
+    have no effect, and equal data give equal bytes.
     """
+    ending = path.suffix.lower()
+    if ending not in FORMATS:
+        raise UserError(f"{path}: a figure ends in {', '.join(FORMATS)}; name it so")
     with matplotlib.style.context(_STYLE, after_reset=True):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, lambda file: figure.savefig(file, format="png", metadata={"Software": None}))
+        atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending]))
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:

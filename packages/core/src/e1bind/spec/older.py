@@ -15,6 +15,8 @@ _LATER: dict[str, Mapping[str, Any]] = {
     "prototypes": {"match_rate": False},
     "baselines": {"compute": [], "max_residues": 400_000},
 }
+_LATER_OF_READERS = {"msa": "optional"}
+_READERS = tuple(f"e1bind-core/{name}" for name in ("fasta3", "table", "uniprot", "biolip"))
 
 LATER_COMPONENTS = ("head.prototype", "calibration.platt", "calibration.isotonic")
 """Paths of components that runs did not list among their plugins before their kind existed."""
@@ -32,4 +34,12 @@ def completed(table: Mapping[str, Any]) -> dict[str, Any]:
     for name, keys in _LATER.items():
         own = filled.get(name, {})
         filled[name] = {**keys, **own} if isinstance(own, Mapping) else own
+    data = filled.get("data")
+    if isinstance(data, Mapping):
+        filled["data"] = {name: _completed_reader(own) for name, own in data.items()}
     return filled
+
+
+def _completed_reader(table: Any) -> Any:
+    ours = isinstance(table, Mapping) and table.get("use") in _READERS
+    return {**_LATER_OF_READERS, **table} if ours else table
