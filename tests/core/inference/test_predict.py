@@ -16,7 +16,7 @@ from e1bind.data.fasta import read_fasta
 from e1bind.errors import DataError, UserError
 from e1bind.inference.predict import PredictOptions, predict
 from e1bind.inference.stream import predict_stream
-from e1bind.inference.tables import SCHEMA, format_of
+from e1bind.inference.tables import SCHEMA, format_of, schema_of
 
 TWO = ">odd,id\nMKVHCDEACGHK\n>b\nMKVLLHHXX\n"
 
@@ -143,3 +143,26 @@ def test_alignments_are_found_by_id(done, tmp_path, caplog):
     assert by_id["a"] != by_id["b"]
     assert outcome.bad == 1
     assert "2 of 3 chains have an alignment" in caplog.text
+
+
+def test_with_several_contexts_their_spread_has_a_column_of_its_own(done, tmp_path):
+    sequence = "MKVHCDEACGHKMKVHCDEACGHKLLPW"
+    folder = tmp_path / "msa"
+    folder.mkdir()
+    others = "".join(f">h{i}\n{sequence[:i]}A{sequence[i + 1 :].replace('K', 'R')}\n" for i in range(20))
+    (folder / "a.a3m").write_text(f">a\n{sequence}\n{others}")
+    text = f">a\n{sequence}\n>b\n{sequence}\n"
+    _, plain = done("out.csv", text, msa_dir=folder, contexts=4)
+    found = rows(plain)
+    assert list(found[0]) == schema_of(True).names
+    assert list(found[0]).index("context_spread") == list(found[0]).index("spread") + 1
+    zinc = [row for row in found if row["ion"] == "ZN"]
+    spread = {name: [float(row["context_spread"]) for row in zinc if row["protein"] == name] for name in "ab"}
+    assert max(spread["a"]) > 0
+    assert not any(spread["b"])
+    table = pq.read_table(done("out.parquet", text, msa_dir=folder, contexts=4)[1])
+    assert [float(np.float32(row["context_spread"])) for row in found] == table["context_spread"].to_pylist()
+    as_json = json.loads(done("out.json", text, msa_dir=folder, contexts=4)[1].read_text())
+    assert as_json["proteins"][0]["ions"]["ZN"]["context_spread"] == pytest.approx(spread["a"])
+    with pytest.raises(UserError, match="--contexts 4 draws from alignments"):
+        done("none.csv", text, contexts=4)

@@ -84,3 +84,43 @@ def test_an_alignment_changes_the_probabilities(ensemble, tmp_path):
     aligned = ResidueRecord("a", sequence, msa=msa)
     one, two = predict_stream(ensemble, [alone, aligned], refuse)
     assert np.abs(one.mean("ZN") - two.mean("ZN")).max() > 1e-4
+
+
+def deep_alignment(tmp_path, sequence):
+    """Forty homologues of a chain, each changed in other places."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(40):
+        letters = np.array(list(sequence))
+        at = rng.choice(len(letters), 8, replace=False)
+        letters[at] = rng.choice(list("ADEGKLSTV"), 8)
+        rows.append(f">h{number}\n{''.join(letters)}\n")
+    file = tmp_path / "deep.a3m"
+    file.write_text(f">a\n{sequence}\n{''.join(rows)}")
+    return file
+
+
+def test_several_contexts_are_averaged_and_the_first_is_that_of_one(ensemble, tmp_path):
+    sequence = "MKVHCDEACGHKMKVHCDEACGHKLLPW"
+    aligned = ResidueRecord("a", sequence, msa=deep_alignment(tmp_path, sequence))
+    alone = ResidueRecord("b", sequence)
+    sampling = ensemble.run.spec.msa.validation
+    assert sampling.max_num_samples > 1
+    (one,) = predict_stream(ensemble, [aligned], refuse)
+    with_three, lonely = predict_stream(ensemble, [aligned, alone], refuse, contexts=3)
+    assert with_three.by_context["ZN"].shape == (3, len(sequence))
+    assert np.allclose(with_three.by_context["ZN"][0], one.mean("ZN"), atol=1e-6)
+    assert np.abs(np.diff(with_three.by_context["ZN"], axis=0)).max() > 1e-5  # draws differ
+    assert np.allclose(with_three.mean("ZN"), with_three.by_context["ZN"].mean(0), atol=1e-6)
+    assert np.allclose(with_three.context_spread("ZN"), with_three.by_context["ZN"].std(0))
+    assert lonely.by_context["ZN"].shape == (1, len(sequence))
+    assert not lonely.context_spread("ZN").any()
+
+
+def test_contexts_of_windows_are_put_together_context_by_context(ensemble, tmp_path):
+    """In small batches windows of several contexts are mixed; the values stay those of large ones."""
+    sequence = "MKVHCDEACGHK" * 12
+    aligned = ResidueRecord("a", sequence, msa=deep_alignment(tmp_path, sequence))
+    (large,) = predict_stream(ensemble, [aligned], refuse, contexts=2)
+    (small,) = predict_stream(ensemble, [aligned], refuse, 200, contexts=2)
+    assert np.allclose(large.by_context["ZN"], small.by_context["ZN"], atol=1e-5)

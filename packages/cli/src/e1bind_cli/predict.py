@@ -52,6 +52,15 @@ StructureFile = Annotated[
         show_default=False,
     ),
 ]
+Contexts = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=64,
+        metavar="K",
+        help="Mean over K drawn contexts of each aligned chain; K times the work.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad record instead of leaving it out.")]
 RareToX = Annotated[bool, typer.Option("--rare-to-x", help="Read B, J, O, U and Z as X.")]
 
@@ -69,6 +78,7 @@ def predict(
     device: Device = "auto",
     threads: Threads = None,
     max_tokens: MaxTokens = None,
+    contexts: Contexts = 1,
     checkpoint: Checkpoint = None,
     thresholds: Thresholds = None,
     trust_run_code: TrustRunCode = False,
@@ -92,6 +102,7 @@ def predict(
         rare_to_x=rare_to_x,
         device=device,
         max_tokens=max_tokens,
+        contexts=contexts,
         checkpoint=checkpoint,
         thresholds=chosen_thresholds(thresholds),
         trust_run_code=trust_run_code,

@@ -27,8 +27,8 @@ class PredictOptions:
     """What to predict and how. `source` None takes the sequences from `structure`; "-" is standard input or output.
 
     `ions`: those to write; empty: all of the run. `strict` stops at the first bad record. `max_tokens`: residues of
-    a batch, contexts and padding included. `thresholds`: by ion, in place of the run's own. `trust_run_code`: code
-    that the run brings along may be executed.
+    a batch, contexts and padding included. `contexts`: drawn for each chain with an alignment. `thresholds`: by
+    ion, in place of the run's own. `trust_run_code`: code that the run brings along may be executed.
     """
 
     source: Path | None
@@ -41,6 +41,7 @@ class PredictOptions:
     rare_to_x: bool = False
     device: str = "auto"
     max_tokens: int | None = None
+    contexts: int = 1
     checkpoint: str | None = None
     thresholds: Mapping[str, float] = field(default_factory=dict)
     trust_run_code: bool = False
@@ -72,6 +73,8 @@ Advance = Callable[[int], None]
 def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _: None) -> Outcome:
     """Predict; write the table and the coloured structures. Raises `UserError` and leaves the target as it was."""
     run = open_run(run_dir, options.checkpoint, options.trust_run_code).with_thresholds(options.thresholds)
+    if options.contexts > 1 and options.msa_dir is None:
+        raise UserError(f"--contexts {options.contexts} draws from alignments: say with --msa-dir where they are")
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
     device = choose_device(options.device)
@@ -82,8 +85,9 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
     ensemble = Ensemble(run, device)
     records = _Records(options, ensemble, colours)
     with together():
-        with open_table(options.target, kind, run) as table:
-            for prediction in predict_stream(ensemble, records, records.refuse, options.max_tokens):
+        scored = predict_stream(ensemble, records, records.refuse, options.max_tokens, options.contexts)
+        with open_table(options.target, kind, run, options.contexts > 1) as table:
+            for prediction in scored:
                 columns = {ion: columns_of(prediction, run, ion) for ion in ions}
                 table.write(prediction, columns)
                 if colours is not None:

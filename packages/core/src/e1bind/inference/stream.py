@@ -3,8 +3,10 @@
 Chains are read ahead up to a budget of tokens (a chunk), cut into windows where they are too long, sorted by length
 and scored in batches of like length; the chunk's chains are then handed out in their own order. Every chain is seen
 unmasked, with the windows and contexts of validation, so a fold's probabilities are those validation would give.
+With several contexts a chain that has an alignment is seen once with each: the first is validation's, the others
+are drawn as it was.
 
-Shape legend: F folds, L residues of a chain.
+Shape legend: F folds, K contexts, L residues of a chain.
 """
 
 from __future__ import annotations
@@ -33,10 +35,15 @@ LOOK_AHEAD = 24
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What the folds say of one chain: `probabilities[ion]` float32 [F, L], not calibrated."""
+    """What the folds say of one chain.
+
+    `probabilities[ion]` float32 [F, L]: not calibrated, means over the contexts. `by_context[ion]` float64 [K, L]:
+    means over the folds, with each context; one row for a chain without an alignment.
+    """
 
     record: ResidueRecord
     probabilities: dict[str, NDArray[np.float32]]
+    by_context: dict[str, NDArray[np.float64]]
 
     def mean(self, ion: str) -> NDArray[np.float64]:
         """Mean probability over the folds, [L]."""
@@ -46,12 +53,17 @@ class Prediction:
         """Standard deviation of the probability over the folds (of these folds: divided by F), [L]."""
         return self.probabilities[ion].std(axis=0, dtype=np.float64)
 
+    def context_spread(self, ion: str) -> NDArray[np.float64]:
+        """Standard deviation over the contexts of the folds' mean (divided by K), [L]; 0 with a single one."""
+        return self.by_context[ion].std(axis=0)
+
 
 @dataclass(frozen=True, eq=False)
 class _Window:
-    """The residues [start, stop) of chain `chain` of a chunk, as the model sees them."""
+    """The residues [start, stop) of chain `chain` of a chunk, as the model sees them with context `context`."""
 
     chain: int
+    context: int
     start: int
     stop: int
     view: View
@@ -66,18 +78,25 @@ Refuse = Callable[[ResidueRecord, str], None]
 
 
 def predict_stream(
-    ensemble: Ensemble, records: Iterable[ResidueRecord], refuse: Refuse, max_tokens: int | None = None
+    ensemble: Ensemble,
+    records: Iterable[ResidueRecord],
+    refuse: Refuse,
+    max_tokens: int | None = None,
+    contexts: int = 1,
 ) -> Iterator[Prediction]:
-    """Predictions in the order of `records`, without those that were refused (a broken alignment)."""
+    """Predictions in the order of `records`, without those that were refused (a broken alignment).
+
+    `contexts`: drawn for each chain that has an alignment.
+    """
     max_tokens = max_tokens or MAX_TOKENS[ensemble.device.type]
     limit = LOOK_AHEAD * max_tokens
     chunk: list[ResidueRecord] = []
     windows: list[_Window] = []
     tokens = 0
-    contexts = own_contexts(ensemble)
+    source = own_contexts(ensemble)
     for record in records:
         try:
-            seen = _see(ensemble, record, len(chunk), contexts)
+            seen = _see(ensemble, record, len(chunk), source, contexts)
         except DataError as error:
             refuse(record, str(error))
             continue
@@ -87,7 +106,7 @@ def predict_stream(
         if tokens >= limit:
             yield from _score(ensemble, chunk, windows, max_tokens)
             chunk, windows, tokens = [], [], 0
-            contexts = own_contexts(ensemble)  # a new one: it remembers every chain it has seen
+            source = own_contexts(ensemble)  # a new one: it remembers every chain it has seen
     yield from _score(ensemble, chunk, windows, max_tokens)
 
 
@@ -100,16 +119,22 @@ def own_contexts(ensemble: Ensemble) -> MsaContexts | None:
     return MsaContexts(spec.msa.validation, None, ensemble.pipeline.backbone.max_residues)
 
 
-def _see(ensemble: Ensemble, record: ResidueRecord, chain: int, contexts: MsaContexts | None) -> list[_Window]:
-    """The windows of a chain, each with its context. Raises `DataError` for a broken alignment."""
+def _see(
+    ensemble: Ensemble, record: ResidueRecord, chain: int, source: MsaContexts | None, contexts: int
+) -> list[_Window]:
+    """The windows of a chain, each with its contexts. Raises `DataError` for a broken alignment."""
     pipeline = ensemble.pipeline
-    if contexts is not None and record.msa is not None:
-        contexts.profile(record)  # the whole chain is held against the alignment, before windows of it draw
-    source: ContextSource | None = contexts
-    key = DrawKey(pipeline.spec.run.seed, 0, record.id)
+    aligned = source is not None and record.msa is not None
+    if source is not None and aligned:
+        source.profile(record)  # the whole chain is held against the alignment, before windows of it draw
+    drawn: ContextSource | None = source
     spans = cut_windows(len(record), pipeline.max_residues, pipeline.spec.training.window_overlap)
+    # The number of a context takes the place of the epoch's in the key: validation draws as in epoch 0.
+    keys = [DrawKey(pipeline.spec.run.seed, k, record.id) for k in range(contexts if aligned else 1)]
     return [
-        _Window(chain, start, stop, unmasked_view(record.window(start, stop), key, source)) for start, stop in spans
+        _Window(chain, k, start, stop, unmasked_view(record.window(start, stop), key, drawn))
+        for k, key in enumerate(keys)
+        for start, stop in spans
     ]
 
 
@@ -131,16 +156,39 @@ def _score(
                 for i, part in zip(group, np.split(values, cuts), strict=True):
                     of_ion[ion][i] = part
         by_fold.append(of_ion)
-    members: list[list[int]] = [[] for _ in chunk]
+    # [chain][context] -> its windows
+    members: list[list[list[int]]] = [[] for _ in chunk]
     for i, window in enumerate(windows):
-        members[window.chain].append(i)
+        if window.context == len(members[window.chain]):
+            members[window.chain].append([])
+        members[window.chain][window.context].append(i)
     for record, own in zip(chunk, members, strict=True):
-        spans = [(windows[i].start, windows[i].stop) for i in own]
-        folds = [
-            {ion: _merged(record, spans, [parts[i] for i in own], fold) for ion, parts in of_ion.items()}
-            for fold, of_ion in enumerate(by_fold, start=1)
-        ]
-        yield Prediction(record, {ion: np.stack([fold[ion] for fold in folds]) for ion in ensemble.run.ions})
+        yield _prediction(record, own, windows, by_fold)
+
+
+def _prediction(
+    record: ResidueRecord,
+    contexts: Sequence[Sequence[int]],
+    windows: Sequence[_Window],
+    by_fold: Sequence[dict[str, list[NDArray[np.float32]]]],
+) -> Prediction:
+    """What all folds say of a chain, its windows of each context put together."""
+    probabilities, by_context = {}, {}
+    for ion in by_fold[0]:
+        found_FKL = np.stack(
+            [
+                [
+                    _merged(
+                        record, [(windows[i].start, windows[i].stop) for i in own], [of[ion][i] for i in own], fold
+                    )
+                    for own in contexts
+                ]
+                for fold, of in enumerate(by_fold, start=1)
+            ]
+        )
+        probabilities[ion] = found_FKL.mean(axis=1, dtype=np.float64).astype(np.float32)
+        by_context[ion] = found_FKL.mean(axis=0, dtype=np.float64)
+    return Prediction(record, probabilities, by_context)
 
 
 def _merged(

@@ -6,6 +6,7 @@
     ion
     probability  mean over the folds
     spread       standard deviation over the folds
+    context_spread  standard deviation over the contexts of the folds' mean; where several were asked for
     calibrated   the calibrated probability; empty for a run without calibration
     call         1 where the probability is at or above the run's threshold for the ion, else 0
 
@@ -52,6 +53,7 @@ SCHEMA = pa.schema(
         pa.field("call", pa.int8(), nullable=False),
     ]
 )
+CONTEXT_SPREAD = pa.field("context_spread", pa.float32(), nullable=False)
 ROWS = 65_536
 """Rows that are collected before they are written; also the size of Parquet's row groups."""
 
@@ -62,6 +64,7 @@ class IonColumns:
 
     probability: NDArray[np.float32]
     spread: NDArray[np.float32]
+    context_spread: NDArray[np.float32]
     calibrated: NDArray[np.float32] | None
     call: NDArray[np.int8]
 
@@ -73,9 +76,15 @@ def columns_of(prediction: Prediction, run: FinishedRun, ion: str) -> IonColumns
     return IonColumns(
         probability=mean.astype(np.float32),
         spread=prediction.spread(ion).astype(np.float32),
+        context_spread=prediction.context_spread(ion).astype(np.float32),
         calibrated=None if calibration is None else calibration.apply(mean).astype(np.float32),
         call=(mean >= run.thresholds[ion]).astype(np.int8),
     )
+
+
+def schema_of(contexts: bool) -> pa.Schema:
+    """The columns of a table; with `contexts` how far these disagree stands beside the folds' spread."""
+    return SCHEMA.insert(SCHEMA.get_field_index("spread") + 1, CONTEXT_SPREAD) if contexts else SCHEMA
 
 
 class Writer(Protocol):
@@ -101,17 +110,21 @@ def format_of(path: Path, wanted: str | None) -> Format:
 
 
 @contextmanager
-def open_table(path: Path, kind: Format, run: FinishedRun) -> Iterator[Writer]:
-    """A writer to `path`, which gets the file when all went well, and is left as it was otherwise."""
+def open_table(path: Path, kind: Format, run: FinishedRun, contexts: bool = False) -> Iterator[Writer]:
+    """A writer to `path`, which gets the file when all went well, and is left as it was otherwise.
+
+    `contexts`: with the column `context_spread`.
+    """
     if kind == "parquet" and (path == STDOUT or path.suffix.lower() == ".gz"):
         raise UserError(
             "Parquet is compressed already and cannot be written to standard output; name a .parquet file"
         )
     with _sink(path) as sink, ExitStack() as stack:
         if kind == "json":
-            yield stack.enter_context(_json_writer(sink, run))
+            yield stack.enter_context(_json_writer(sink, run, contexts))
             return
-        writer = _Rows(_batch_writer(sink, kind))
+        schema = schema_of(contexts)
+        writer = _Rows(_batch_writer(sink, kind, schema), schema)
         yield writer
         writer.close()
 
@@ -119,25 +132,27 @@ def open_table(path: Path, kind: Format, run: FinishedRun) -> Iterator[Writer]:
 class _Rows:
     """Collects rows and writes them as record batches."""
 
-    def __init__(self, target: Any) -> None:
-        self.target = target
+    def __init__(self, target: Any, schema: pa.Schema) -> None:
+        self.target, self.schema = target, schema
         self.batches: list[pa.RecordBatch] = []
 
     def write(self, prediction: Prediction, columns: Mapping[str, IonColumns]) -> None:
         record = prediction.record
         length = len(record)
         for ion, of in columns.items():
-            values = [
-                pa.repeat(record.id, length),
-                np.arange(1, length + 1, dtype=np.int32),
-                pa.array(list(record.sequence)),
-                pa.repeat(ion, length),
-                of.probability,
-                of.spread,
-                pa.nulls(length, pa.float32()) if of.calibrated is None else of.calibrated,
-                of.call,
-            ]
-            self.batches.append(pa.record_batch([pa.array(v) for v in values], schema=SCHEMA))
+            values = {
+                "protein": pa.repeat(record.id, length),
+                "position": np.arange(1, length + 1, dtype=np.int32),
+                "amino_acid": pa.array(list(record.sequence)),
+                "ion": pa.repeat(ion, length),
+                "probability": of.probability,
+                "spread": of.spread,
+                "context_spread": of.context_spread,
+                "calibrated": pa.nulls(length, pa.float32()) if of.calibrated is None else of.calibrated,
+                "call": of.call,
+            }
+            columns_of_chain = [pa.array(values[name]) for name in self.schema.names]
+            self.batches.append(pa.record_batch(columns_of_chain, schema=self.schema))
         if sum(batch.num_rows for batch in self.batches) >= ROWS:
             self._flush()
 
@@ -151,20 +166,20 @@ class _Rows:
         self.target.close()
 
 
-def _batch_writer(sink: IO[bytes], kind: Format) -> Any:
+def _batch_writer(sink: IO[bytes], kind: Format, schema: pa.Schema) -> Any:
     if kind == "parquet":
-        return parquet.ParquetWriter(sink, SCHEMA, compression="zstd")
-    return _Text(sink, "," if kind == "csv" else "\t")
+        return parquet.ParquetWriter(sink, schema, compression="zstd")
+    return _Text(sink, "," if kind == "csv" else "\t", schema)
 
 
 class _Text:
     """Tables as delimited text; floats with as few digits as tell a float32 from its neighbours."""
 
-    def __init__(self, sink: IO[bytes], delimiter: str) -> None:
+    def __init__(self, sink: IO[bytes], delimiter: str, schema: pa.Schema) -> None:
         self.sink = sink
         self.text = io.StringIO()
         self.rows = csv.writer(self.text, delimiter=delimiter, lineterminator="\n")
-        self.rows.writerow(SCHEMA.names)
+        self.rows.writerow(schema.names)
 
     def write_table(self, table: pa.Table) -> None:
         # Arrow gives a null as None, which becomes an empty cell.
@@ -186,8 +201,8 @@ class _Text:
 class _Json:
     """An object per chain, one to a line, in an array that is written as it grows."""
 
-    def __init__(self, sink: IO[bytes], run: FinishedRun) -> None:
-        self.sink, self.run = sink, run
+    def __init__(self, sink: IO[bytes], contexts: bool) -> None:
+        self.sink, self.contexts = sink, contexts
         self.separator = ""
 
     def write(self, prediction: Prediction, columns: Mapping[str, IonColumns]) -> None:
@@ -201,16 +216,17 @@ class _Json:
         return {
             "probability": _short(of.probability),
             "spread": _short(of.spread),
+            **({"context_spread": _short(of.context_spread)} if self.contexts else {}),
             "calibrated": None if of.calibrated is None else _short(of.calibrated),
             "called": (np.flatnonzero(of.call) + 1).tolist(),
         }
 
 
 @contextmanager
-def _json_writer(sink: IO[bytes], run: FinishedRun) -> Iterator[_Json]:
+def _json_writer(sink: IO[bytes], run: FinishedRun, contexts: bool) -> Iterator[_Json]:
     head = {"run": run.files.run_id, "folds": len(run.folds), "thresholds": dict(run.thresholds)}
     sink.write((json.dumps(head)[:-1] + ', "proteins": [').encode())
-    yield _Json(sink, run)
+    yield _Json(sink, contexts)
     sink.write(b"\n]}\n")
 
 
