@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 PYPROJECT = """\
@@ -63,10 +65,18 @@ def write_package(
 
 
 def install(target: Path, *packages: Path) -> None:
-    """Build and install packages into `target` from their own pyproject, with this environment's setuptools."""
+    """Build and install packages into `target` from their own pyproject, with this environment's setuptools.
+
+    From copies: setuptools leaves metadata beside the sources, with which whoever imports them sees a plugin.
+    """
     command = [os.environ.get("UV", "uv"), "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    command += ["--python", sys.executable, "--target", str(target), *map(str, packages)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [shutil.copytree(package, Path(folder) / package.name, ignore=_MADE) for package in packages]
+        command += ["--python", sys.executable, "--target", str(target), *map(str, copies)]
+        subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+_MADE = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
 
 
 def run_python(code: str, *paths: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

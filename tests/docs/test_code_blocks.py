@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from plugin_packages import environment
 from small_specs import SMALLEST
+from zinc_structures import write_structures
 
+from e1bind.readers.fasta3 import Fasta3Reader
+from e1bind.readers.options import Fasta3Options
 from e1bind_cli.app import run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,13 +66,37 @@ def test_the_walk_through_groups_can_be_followed(tmp_path: Path, monkeypatch: py
     shutil.copytree(ROOT / "examples" / "data", tmp_path / "data")
     monkeypatch.chdir(tmp_path / "data")
     Path("spec.toml").write_text(SMALLEST)
-    walk = next(b for b in blocks(ROOT / "docs" / "data.md", "bash") if "data cluster" in b)
+    walk = next(b for b in blocks(ROOT / "docs" / "data.md", "bash") if "data split" in b)
     for line in walk.splitlines():
         assert run(shlex.split(line)[1:]) == 0, line
     assert len(Path("groups.tsv").read_text().splitlines()) == 17
     assert Path("groups.tsv.json").is_file()
     assert {p.name for p in Path("divided").iterdir()} >= {"ZN_train.fasta", "ZN_test.fasta", "split.json"}
     assert Path("chains.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("mmseqs") is None, reason="alignments are built by MMseqs2 (apt-get install mmseqs2)"
+)
+def test_the_walk_from_structures_to_a_run_can_be_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word for word, with structures of the example chains; their labels come back as they were."""
+    example = ROOT / "examples" / "data" / "ZN_train.fasta"
+    reader = Fasta3Reader(Fasta3Options.model_validate({"train": str(example)}))
+    # An id per file: some of the examples' are of one entry, or have chain names that PDB files cannot hold.
+    records = [replace(r, id=f"c{number:03}_A") for number, r in enumerate(reader.read("ZN", "train"))]
+    write_structures(records, "ZN", tmp_path / "structures")
+    monkeypatch.chdir(tmp_path)
+    page = ROOT / "docs" / "data.md"
+    Path("spec.toml").write_text(next(b for b in blocks(page, "toml") if file_of(b) == "spec.toml"))
+    walk = next(b for b in blocks(page, "bash") if "data from-structures structures" in b)
+    for line in walk.splitlines():
+        assert run(shlex.split(line, comments=True)[1:]) == 0, line
+    made = Fasta3Reader(Fasta3Options.model_validate({"train": "ZN_train.fasta"})).read("ZN", "train")
+    found = {record.id: (record.sequence, record.labels["ZN"].tolist()) for record in made}
+    assert found == {record.id: (record.sequence, record.labels["ZN"].tolist()) for record in records}
+    assert len(list(Path("msa").glob("*.a3m"))) == len(records)
+    assert Path("results/first/report.html").is_file()
 
 
 @pytest.mark.slow
