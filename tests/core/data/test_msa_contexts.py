@@ -44,16 +44,22 @@ def test_chain_without_alignment_has_no_context() -> None:
     assert MsaContexts(ALL).draw(ResidueRecord("a", CHAIN), rng()) == ()
 
 
-@pytest.mark.parametrize("content", ["", f">q\n{CHAIN}\n", f">q\n{CHAIN}\n>g\n{'-' * len(CHAIN)}\n"])
-def test_alignment_with_nothing_to_draw_gives_an_empty_context_and_a_warning(
-    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("content", "warns"),
+    [("", True), (f">q\n{CHAIN}\n", False), (f">q\n{CHAIN}\n>g\n{'-' * len(CHAIN)}\n", True)],
+    ids=["nothing", "the chain alone", "a row of gaps"],
+)
+def test_alignment_with_nothing_to_draw_gives_an_empty_context_and_a_warning_unless_none_was_found(
+    tmp_path: Path, content: str, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.a3m").write_text(content)
     record = ResidueRecord("a", CHAIN, msa=tmp_path / "a.a3m")
     contexts = MsaContexts(MsaSampling(), tmp_path / "cache")
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         count = contexts.prepare([record, ResidueRecord("b", CHAIN)])
-    assert (count.chains, count.aligned, count.eligible) == (2, 1, 0)
+    assert (count.chains, count.aligned, count.eligible, count.alone) == (2, 1, 0, int(not warns))
+    assert [r.levelno for r in caplog.records] == [logging.WARNING if warns else logging.INFO]
+    assert ("no homologue was found" in caplog.text) != warns
     assert "1 of 2 chains have an alignment" in caplog.text
     assert contexts.draw(record, rng()) == MsaContexts(MsaSampling()).draw(record, rng()) == ()
 

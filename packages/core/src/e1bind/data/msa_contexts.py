@@ -96,7 +96,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class ContextCount:
-    """How many chains have homologues to draw from."""
+    """How many chains have homologues to draw from; `alone`: alignments of nothing but the chain itself."""
 
     chains: int
     aligned: int
@@ -104,12 +104,15 @@ class ContextCount:
     deepest: int
     too_long: int = 0
     longest: int | None = None
+    alone: int = 0
 
     def __str__(self) -> str:
         text = (
             f"{self.aligned} of {self.chains} chains have an alignment (deepest {self.deepest} sequences), "
             f"{self.eligible} of them with sequences in the wanted similarity band; the others have no context"
         )
+        if self.alone:
+            text += f"; {self.alone} hold nothing but the chain: no homologue was found"
         if self.too_long:
             text += (
                 f"; {self.too_long} aligned sequence{'s are' if self.too_long > 1 else ' is'} longer than the "
@@ -145,9 +148,10 @@ class MsaContexts:
     def prepare(self, records: Iterable[ResidueRecord]) -> ContextCount:
         """Read and weigh every alignment before training: a broken one is found at once, and no worker waits.
 
-        Give it whole chains, not windows: it is here that an alignment's query is compared with its chain.
+        Give it whole chains, not windows: it is here that an alignment's query is compared with its chain. Warns of
+        alignments that nothing can be drawn from, unless they hold the chain alone: a search that found nothing.
         """
-        chains = aligned = eligible = deepest = too_long = 0
+        chains = aligned = eligible = deepest = too_long = alone = 0
         for record in records:
             chains += 1
             if record.msa is not None:
@@ -155,9 +159,10 @@ class MsaContexts:
                 aligned += 1
                 eligible += bool(profile.probabilities(self.options, self.longest).any())
                 deepest = max(deepest, len(profile.ends))
+                alone += len(profile.ends) == 1
                 too_long += 0 if self.longest is None else int((profile.lengths > self.longest).sum())
-        count = ContextCount(chains, aligned, eligible, deepest, too_long, self.longest)
-        fine = eligible == aligned and not too_long
+        count = ContextCount(chains, aligned, eligible, deepest, too_long, self.longest, alone)
+        fine = eligible == aligned - alone and not too_long
         log.log(logging.INFO if fine else logging.WARNING, "%s", count)
         return count
 
