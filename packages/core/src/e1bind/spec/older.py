@@ -11,7 +11,7 @@ from typing import Any
 
 _HEAD = {"prototype": {"use": "e1bind-core/prototype"}}
 _LATER: dict[str, Mapping[str, Any]] = {
-    "lora": {"enabled": True, "use_rslora": False, "use_dora": False},
+    "lora": {"enabled": True, "use_rslora": False, "use_dora": False, "fused": False},
     "prototypes": {"match_rate": False},
     "baselines": {"compute": [], "max_residues": 400_000},
 }

@@ -13,7 +13,6 @@ from e1bind.spec.options import Options, SpecPath
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
-
 MOST = 10**9
 """Upper bound of counts: more is a slip, and the product of two counts still fits into 64 bits."""
 MAX_PROCESSES = 1024
@@ -113,6 +112,7 @@ class LoraSection(Options):
         False, description="Weight-decomposed LoRA: magnitudes are trained as well; slower, sometimes better."
     )
     bias: Literal["none", "all", "lora_only"] = Field("none", description="Which biases to train.")
+    fused: bool = Field(True, description="Plain LoRA layers compute in one operation; false: as peft does.")
     train_mlm_head: bool = Field(
         False, description="Train the masked-LM head in full, and save it with the adapter."
     )
