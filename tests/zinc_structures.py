@@ -8,6 +8,7 @@ from pathlib import Path
 import gemmi
 
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
+from e1bind.readers.example_structure import atom_line
 
 THREE = {c: gemmi.expand_one_letter(c, gemmi.ResidueKind.AA) for c in STANDARD_RESIDUES} | {"X": "UNK"}
 DONORS = {"HIS": "NE2", "CYS": "SG", "ASP": "OD1", "GLU": "OE1", "ASN": "OD1", "GLN": "OE1", "SER": "OG"}
@@ -33,17 +34,8 @@ def _lines(sequence: str, labels: Sequence[int], ion: str, chain: str) -> Iterat
             atoms[DONORS.get(name, "O")] = (x + 1.2, REACH)
             ions.append((x + 1.2, REACH + DISTANCE))
         for atom, at in atoms.items():
-            yield _atom("ATOM", atom, name, chain, place + 1, at, atom[0])
+            yield atom_line("ATOM", atom, name, chain, place + 1, (*at, 0.0))
     yield "TER\n"
     for number, at in enumerate(ions):
-        yield _atom("HETATM", ion, ion, chain, 2001 + number, at, ion)
+        yield atom_line("HETATM", ion, ion, chain, 2001 + number, (*at, 0.0))
     yield "END\n"
-
-
-def _atom(
-    kind: str, atom: str, residue: str, chain: str, number: int, at: tuple[float, float], element: str
-) -> str:
-    name = f"{atom:<4}" if len(element) == 2 else f" {atom:<3}"
-    x, y = at
-    head = f"{kind:<6}{1:5} {name} {residue:>3} {chain}{number:4}    "
-    return f"{head}{x:8.3f}{y:8.3f}{0:8.3f}{1:6.2f}{20:6.2f}          {element:>2}\n"

@@ -5,25 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from e1bind.data.fasta import BadRecord, count_records, read_fasta
 from e1bind.errors import DataError
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a FASTA file."""
-
-    def make(text: str) -> Path:
-        path = tmp_path / "input.fasta"
-        path.write_text(text)
-        return path
-
-    return make
 
 
 def read(path: Path, **options):

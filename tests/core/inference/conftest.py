@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,15 +46,3 @@ def ensemble(finished: FinishedRun) -> Ensemble:
 def zinc(root: Path) -> Path:
     """Labelled zinc chains."""
     return root / "examples" / "data" / "ZN_train.fasta"
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Callable[[str], Path]:
-    """Write a FASTA file."""
-
-    def make(text: str) -> Path:
-        path = tmp_path / "input.fasta"
-        path.write_text(text)
-        return path
-
-    return make

@@ -78,15 +78,13 @@ def stats(
 @data.command()
 def check(spec: SpecFile, overrides: Overrides = None) -> None:
     """Read every file that a spec names for its chains, and tell all problems of all of them at once."""
-    from e1bind.curation.reading import SPLITS, read_chains
+    from e1bind.curation.reading import named_splits, read_chains
     from e1bind.errors import DataError
     from e1bind.spec import load_spec
 
     run = load_spec(spec, overrides or [])
     problems = []
-    for split in SPLITS:
-        if split == "test" and getattr(run.data.options, "test", None) is None:
-            continue
+    for split in named_splits(run):
         try:
             chains = read_chains(run, split)
         except DataError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from e1bind.curation.reading import read_chains
+from e1bind.curation.reading import named_splits, read_chains
 from e1bind.data.fasta import BadRecord, read_fasta
 from e1bind.errors import DataError
 from e1bind.spec import load_spec
@@ -57,9 +57,7 @@ def joined(chains: Iterable[Chain], source: Path) -> list[Chain]:
 
 def _of_spec(source: Path, splits: Sequence[str], overrides: Sequence[str]) -> Iterable[Chain]:
     run = load_spec(source, list(overrides))
-    for split in splits:
-        if split == "test" and getattr(run.data.options, "test", None) is None:
-            continue
+    for split in named_splits(run, splits):
         for record in read_chains(run, split):
             yield Chain(record.id, record.sequence, tuple(record.labels))
 

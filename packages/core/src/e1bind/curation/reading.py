@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from e1bind.contracts import ResidueRecord
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import merge_ions
@@ -9,6 +11,11 @@ from e1bind.errors import DataError
 from e1bind.spec import RunSpec
 
 SPLITS = ("train", "test")
+
+
+def named_splits(spec: RunSpec, wanted: Sequence[str] = SPLITS) -> list[str]:
+    """Those of the wanted splits that the spec names data for; a reader without an option `test` names none."""
+    return [split for split in wanted if split != "test" or getattr(spec.data.options, "test", None) is not None]
 
 
 def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:

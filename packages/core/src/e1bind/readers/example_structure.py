@@ -22,12 +22,13 @@ def _lines(chain: str, residues: Sequence[str], binding: Mapping[int, float], z:
         if place in binding:
             atoms[DONORS[name]] = (ion[0] + binding[place], ion[1], z)
         for atom, at in atoms.items():
-            yield _atom("ATOM", atom, name, chain, place + 1, at)
+            yield atom_line("ATOM", atom, name, chain, place + 1, at)
     yield "TER\n"
-    yield _atom("HETATM", "ZN", "ZN", chain, 101, ion)
+    yield atom_line("HETATM", "ZN", "ZN", chain, 101, ion)
 
 
-def _atom(kind: str, atom: str, residue: str, chain: str, number: int, at: Point) -> str:
+def atom_line(kind: str, atom: str, residue: str, chain: str, number: int, at: Point) -> str:
+    """The line of an atom at `at`, in A; one called as its residue is an ion."""
     element = atom if atom == residue else atom[0]
     name = f"{atom:<4}" if len(element) == 2 else f" {atom:<3}"
     x, y, z = at
