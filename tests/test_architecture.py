@@ -112,7 +112,7 @@ def test_files_stay_readable() -> None:
 RUN_FILES = r"""
     spec\.toml | overrides\.txt | spec\.resolved | plugins\.json | environment\.json | data\.json | training\.log
     | metrics\.jsonl? | metrics\.csv | summary\.(json|csv) | oof_preds | global_thresholds | calibration\.yaml
-    | report\.html$ | fold\.json | fold_(?!mean|sd) | best_e1 | adapter_model | adapter_config | nonfinite
+    | report\.html$ | fold\.json | fold_(?!mean|sd|min|max) | best_e1 | adapter_model | adapter_config | nonfinite
     | baselines\.safetensors | evaluation_ | per_protein\.csv | predictions\.csv | ^last$ | ^plots$ | ^trackers$
     | ^\.lock$
 """

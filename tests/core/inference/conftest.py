@@ -21,7 +21,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     text = SPEC.format(data=root / "examples" / "data")
     text = text.replace('ions = ["ZN"]', 'ions = ["ZN", "CA"]').replace("epochs = 2", "epochs = 1")
     text = text.replace(
-        'compute = ["auprc", "auroc", "hra"]', 'compute = ["auprc", "hra", "f1"]\ncalibration = "platt"'
+        'compute = ["auprc", "auroc", "hra"]', 'compute = ["auprc", "hra", "f1", "mcc"]\ncalibration = "platt"'
     )
     return train_once(tmp_path_factory.mktemp("inference"), text).run.path
 

@@ -16,6 +16,7 @@ from plugin_packages import environment
 from sklearn.metrics import average_precision_score
 from small_runs import SPEC, train_once
 
+from e1bind.metrics.thresholds import threshold_text
 from e1bind.runs.baseline_files import read_baselines
 from e1bind.runs.layout import RunDir
 from e1bind_cli.app import run as e1bind
@@ -156,7 +157,7 @@ def test_the_report_shows_them_and_what_another_threshold_would_cost(trained, tm
     copy = Path(shutil.copytree(trained.path, tmp_path / "copy"))
     assert e1bind(["report", str(copy)]) == 0
     page = (copy / "report.html").read_text()
-    assert page.index("not clearly above what is had for nothing") < page.index("Out-of-fold results")
+    assert page.index("above what is had for nothing cannot be told") < page.index("Out-of-fold results")
     assert "Beside what is had for nothing" in page
     assert "What another threshold would cost" in page
     assert (copy / "plots" / "baselines_ZN.png").exists()
@@ -169,8 +170,8 @@ def test_predict_says_what_the_threshold_costs_unless_the_user_chose_it(trained,
 
     text = said()
     choice = json.loads(trained.summary.read_text())["oof"]["ZN"]["choices"]
-    assert f"ZN is called by mcc, from {choice['mcc']['threshold']:.3g} on" in text
-    assert f"youden from {choice['youden']['threshold']:.3g} on" in text
+    assert f"ZN is called by mcc, from {threshold_text(choice['mcc']['threshold'])} on" in text
+    assert f"youden from {threshold_text(choice['youden']['threshold'])} on" in text
     assert "is called by" not in said("--threshold", "ZN=0.5")
 
 

@@ -57,7 +57,7 @@ def test_metrics_are_scikit_learns_on_the_labelled_residues_at_the_runs_threshol
     y = np.array([c == "1" for c in labels])[known]
     p = np.array([float(row["probability"]) for row in rows(folder / "predictions.csv")])[known]
     found = {row["metric"]: row for row in rows(folder / "metrics.csv")}
-    assert set(found) == {"hra", "auprc", "f1"}
+    assert set(found) == {"hra", "auprc", "f1", "mcc"}
     assert float(found["auprc"]["value"]) == pytest.approx(average_precision_score(y, p), abs=1e-6)
     assert float(found["f1"]["value"]) == pytest.approx(f1_score(y, p >= finished.thresholds["ZN"]), abs=1e-9)
     (result,) = evaluation.ions

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from e1bind.metrics.paired import paired_average_precision
 
 
-def data(seed=0, proteins=12, ties=True):
+def data(seed=0, proteins=24, ties=True):
     rng = np.random.default_rng(seed)
     size = rng.integers(5, 30, proteins)
     protein = np.repeat(np.arange(proteins), size)
@@ -32,7 +32,7 @@ def test_intervals_are_those_of_explicit_resamples(ties):
     rng = np.random.default_rng(4)
     drawn = {name: [] for name in values}
     for _ in range(60):
-        times = rng.multinomial(12, np.full(12, 1 / 12))
+        times = rng.multinomial(24, np.full(24, 1 / 24))
         rows = np.concatenate([np.tile(np.flatnonzero(protein == p), n) for p, n in enumerate(times)])
         for name in values:
             drawn[name].append(average_precision_score(labels[rows], values[name][rows]))
@@ -61,10 +61,13 @@ def test_the_order_of_residues_does_not_matter():
     )
 
 
-def test_one_class_has_no_value_and_one_protein_no_interval():
+def test_one_class_has_no_value_and_few_proteins_no_interval():
     values, labels, protein = data()
     nothing = paired_average_precision(values, np.zeros_like(labels), protein, 30)
     assert all(math.isnan(of.auprc.value) and math.isnan(of.difference.low) for of in nothing.values())
-    alone = paired_average_precision(values, labels, np.zeros_like(protein), 30)
-    assert alone["run"].auprc.value > 0
-    assert math.isnan(alone["run"].auprc.low)
+    for few in (np.zeros_like(protein), protein % 19):
+        found = paired_average_precision(values, labels, few, 30)
+        assert found["run"].auprc.value > 0
+        assert math.isnan(found["run"].auprc.low)
+        assert not math.isnan(found["weak"].difference.value)
+        assert math.isnan(found["weak"].difference.low)

@@ -10,7 +10,7 @@ import yaml
 from sklearn.metrics import f1_score, matthews_corrcoef, recall_score
 
 from e1bind.errors import DataError
-from e1bind.metrics.thresholds import choose_threshold, threshold_curve
+from e1bind.metrics.thresholds import choose_threshold, threshold_curve, threshold_text
 
 
 def youden(labels: np.ndarray, called: np.ndarray) -> float:
@@ -113,3 +113,18 @@ def test_the_curve_holds_the_metrics_at_each_threshold(residues):
     for method, judge in JUDGES.items():
         expected = [judge(labels, probabilities >= t) for t in thresholds]
         np.testing.assert_allclose(curve[method], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "text"),
+    [
+        (0.5, "0.5"),
+        (0.12345, "0.123"),
+        (0.98765, "0.988"),
+        (0.99996, "0.99996"),
+        (0.9999887, "0.9999887"),
+        (1.0, "1"),
+    ],
+)
+def test_a_threshold_is_told_from_1(threshold, text):
+    assert threshold_text(threshold) == text

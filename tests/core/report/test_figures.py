@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from sklearn.metrics import precision_recall_curve
 
@@ -18,7 +19,7 @@ from e1bind.report.curves import MAX_POINTS, plot_precision_recall, plot_roc, re
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
 from e1bind.report.style import drawing, line_style
 from e1bind.report.track import plot_residue_track
-from e1bind.report.training import curves_of, mean_curve, plot_losses, plot_metric, plot_prototypes
+from e1bind.report.training import curves_of, mean_curve, plot_losses, plot_metric, plot_metrics, plot_prototypes
 
 SCORED: dict[str, Callable[..., None]] = {
     "pr": plot_precision_recall,
@@ -26,7 +27,7 @@ SCORED: dict[str, Callable[..., None]] = {
     "threshold": plot_threshold_curve,
     "histogram": plot_score_histogram,
     "reliability": lambda p, y, path: plot_reliability({"as predicted": (p, y)}, path),
-    "track": lambda p, y, path: plot_residue_track(p, y, path, "1abc_A", 0.5),
+    "track": lambda p, y, path: plot_residue_track(p, y, path, 0.5, "M" * len(p)),
 }
 TRAINING: dict[str, Callable[..., None]] = {
     "losses": plot_losses,
@@ -47,6 +48,19 @@ def warnings_are_errors():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were written, to look into."""
+    written, save = [], Figure.savefig
+
+    def savefig(figure, *args, **kwargs):
+        written.append(figure)
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return written
 
 
 @pytest.mark.parametrize("name", SCORED)
@@ -115,16 +129,46 @@ def test_a_users_matplotlib_settings_have_no_effect_and_are_left_as_they_were(re
 def test_names_with_a_dollar_or_underscores_are_text_not_mathematics(rows, tmp_path):
     odd = [{**row, "ion": r"$\frac{ZN_"} for row in rows]
     plot_metric(odd, "hra", tmp_path / "metric.png")
-    plot_residue_track([0.2, 0.9], [0, 1], tmp_path / "track.png", r"1abc$^_\{" + "x" * 200, 0.5)
-    assert (tmp_path / "track.png").exists()
 
 
-@pytest.mark.parametrize("length", [1, 2, 199, 200, 201, 3000])
-def test_tracks_of_short_and_long_chains(length, tmp_path):
+@pytest.mark.parametrize("sequence", [True, False])
+@pytest.mark.parametrize("length", [1, 2, 60, 61, 199, 200, 201, 720, 721, 3000])
+def test_tracks_of_short_and_long_chains(length, sequence, tmp_path):
     rng = np.random.default_rng(0)
     labels = rng.integers(-1, 2, length)
-    plot_residue_track(rng.random(length), labels, tmp_path / "track.png", "1abc_A", 0.5)
+    letters = "".join(rng.choice(list("ACDX"), length)) if sequence else ""
+    plot_residue_track(rng.random(length), labels, tmp_path / "track.png", 0.5, letters)
     assert 150 < imread(tmp_path / "track.png").shape[0] < 3200
+
+
+def test_letters_stand_under_the_bars_of_chains_that_have_room_for_them(tmp_path):
+    """The same chain with another sequence looks different, and only where it is short enough."""
+
+    def picture(length: int, letter: str) -> bytes:
+        file = tmp_path / f"{letter}.png"
+        plot_residue_track([0.2] * length, [0] * length, file, 0.5, letter * length)
+        return file.read_bytes()
+
+    assert picture(720, "A") != picture(720, "W")
+    assert picture(721, "A") == picture(721, "W")
+
+
+@pytest.mark.parametrize(("low", "high"), [(4, 14), (-14, -4), (-0.2, 0.3), (-20, 20), (2, 2)])
+def test_curves_over_thresholds_fill_the_axis_wherever_probabilities_crowd(low, high, tmp_path, figures):
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(low, high, 4000)
+    labels = (rng.random(4000) < 1 / (1 + np.exp((low + high) / 2 + 1 - scores))).astype(int)
+    plot_threshold_curve((1 / (1 + np.exp(-scores))).astype(np.float32), labels, tmp_path / "t.png", 0.5)
+    (axes,) = figures[0].axes
+    recall = next(line for line in axes.lines if line.get_label() == "recall")
+    x, y = recall.get_xdata(), recall.get_ydata()
+    begin, end = axes.get_xlim()
+    falls = x[np.flatnonzero(y < 0.95)[0]], x[np.flatnonzero(y > 0.05)[-1]]
+    if low < high:
+        assert (falls[1] - falls[0]) / (end - begin) > 0.25
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(ticks) == len(set(ticks)) >= 2
+    assert all(0 < float(tick) < 1 for tick in ticks)
 
 
 def test_a_failed_drawing_leaves_no_file(tmp_path):
@@ -161,8 +205,23 @@ def test_curves_are_grouped_by_fold_and_ion_and_leave_out_what_is_no_number(rows
     assert set(curves[1, "ZN"]) == {1, 3, 4, 5, 6, 7, 8}
 
 
-def test_the_mean_at_an_epoch_is_over_the_curves_that_reach_it():
-    assert mean_curve([{1: 1.0, 2: 3.0}, {1: 2.0}]) == {1: 1.5, 2: 3.0}
+def test_a_curve_that_stopped_stays_in_the_mean_with_its_last_value():
+    """The worst fold stopped first: a mean of those that go on would jump to 3."""
+    assert mean_curve([{1: 1.0, 2: 3.0}, {1: 2.0}]) == {1: 1.5, 2: 2.5}
+    assert mean_curve([{1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0}, {1: 0.0, 4: 1.0}]) == {1: 0.5, 2: 0.5, 3: 0.5, 4: 1.0}
+
+
+def test_the_mean_begins_where_every_curve_has_a_value():
+    assert mean_curve([{1: 1.0, 2: 3.0}, {2: 5.0}]) == {2: 4.0}
+    assert mean_curve([]) == {}
+
+
+def test_metrics_of_calls_name_the_probability_from_which_residues_are_called(rows, tmp_path, figures):
+    measured = [{**row, "f1": 0.5} if row["split"] == "valid" else row for row in rows]
+    plot_metrics(measured, tmp_path / "m.png", {"f1": 0.5})
+    assert "f1, calls from 0.5" in [axes.get_title() for axes in figures[0].axes] + [
+        axes.get_title(loc="left") for axes in figures[0].axes
+    ]
 
 
 def test_thirty_two_series_look_different():

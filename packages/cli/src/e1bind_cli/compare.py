@@ -15,6 +15,7 @@ from e1bind_cli.console import err, out
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
+    from e1bind.metrics.paired import Range
 
 Runs = Annotated[
     list[Path], typer.Argument(metavar="RUN RUN ...", help="Run directories, two or more.", show_default=False)
@@ -22,24 +23,22 @@ Runs = Annotated[
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and figures go.")]
 
 
-def compare(runs: Runs, output: Output = Path("comparison")) -> None:
-    """Compare finished runs: what differs in their specs, and their metrics side by side."""
+Resamples = Annotated[int, typer.Option(min=20, help="Draws of proteins for the intervals.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
+
+
+def compare(runs: Runs, output: Output = Path("comparison"), resamples: Resamples = 1000, seed: Seed = 1) -> None:
+    """Compare finished runs: what differs in their specs, their metrics, and how far they are above the first."""
     from e1bind import workflow
     from e1bind_cli.train import log_to_terminal
 
     log_to_terminal(main=True)
-    comparison = workflow.compare(runs, output)
+    comparison = workflow.compare(runs, output, resamples, seed)
     for warning in comparison.warnings:
         err.print(f"warning: {warning}", soft_wrap=True)
     _print_spec(comparison)
-    for ion, metrics in comparison.figures.items():
-        table = _table(f"{ion}: all folds together ± standard deviation over folds", comparison.names, "metric")
-        for metric, found in metrics.items():
-            table.add_row(metric, *(_figure(value) for value in found))
-        for name, of in comparison.baselines[ion].items():
-            if "auprc" in of:
-                table.add_row(Text(f"auprc of {name}"), *(_figure(value) for value in of["auprc"]))
-        out.print(table)
+    for ion in comparison.figures:
+        _print_ion(comparison, ion)
     err.print(f"wrote tables and figures into {output}", soft_wrap=True)
 
 
@@ -62,7 +61,41 @@ def _table(title: str, names: Sequence[str], first: str) -> Table:
     return table
 
 
-def _figure(found: Figure | None) -> str:
-    if found is None or found.oof != found.oof:
+def _print_ion(comparison: Comparison, ion: str) -> None:
+    metrics, names = comparison.figures[ion], comparison.names
+    table = _table(f"{ion}, out of fold: all folds together (95 % over proteins), and the folds", names, "metric")
+    for metric, found in metrics.items():
+        table.add_row(Text(metric), *(_pooled(value) for value in found))
+    for name, of in comparison.baselines[ion].items():
+        if "auprc" in of:
+            table.add_row(Text(f"auprc of {name}"), *(_pooled(value) for value in of["auprc"]))
+    out.print(table)
+    above = {metric: row for metric, row in metrics.items() if any(v and _known(v.above_first) for v in row[1:])}
+    if above:
+        table = _table(f"{ion}: above {names[0]}, on the same residues and draws (95 %)", names[1:], "metric")
+        for metric, row in above.items():
+            table.add_row(Text(metric), *(_range(value.above_first if value else None, "+") for value in row[1:]))
+        out.print(table)
+    for test in dict.fromkeys(test for row in metrics.values() for value in row if value for test in value.test):
+        table = _table(f"{ion}, test chains of {test} (95 % over proteins)", names, "metric")
+        for metric, row in metrics.items():
+            table.add_row(Text(metric), *(_range(value.test.get(test) if value else None) for value in row))
+        out.print(table)
+
+
+def _known(found: Range) -> bool:
+    return found.value == found.value
+
+
+def _range(found: Range | None, sign: str = "") -> str:
+    if found is None or not _known(found):
         return "-"
-    return f"{found.oof:.3f}" if found.spread != found.spread else f"{found.oof:.3f} ± {found.spread:.3f}"
+    interval = f" ({found.low:{sign}.3f} to {found.high:{sign}.3f})" if found.low == found.low else ""
+    return f"{found.value:{sign}.3f}{interval}"
+
+
+def _pooled(found: Figure | None) -> str:
+    """The value of all folds together; under it what single folds reach from and to."""
+    folds = found.known_folds if found is not None else []
+    under = f"\nfolds {min(folds):.3f} to {max(folds):.3f}" if len(folds) > 1 else ""
+    return _range(found.oof if found else None) + under

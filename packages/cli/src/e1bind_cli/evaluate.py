@@ -86,12 +86,14 @@ def evaluate(
 
 
 def _say(evaluation: Evaluation) -> None:
+    from e1bind.metrics.thresholds import threshold_text
+
     for result in evaluation.ions:
         counts = result.counts
         sites, residues = counts.tp + counts.fn, counts.tp + counts.fp + counts.fn + counts.tn
         out.print(
             f"{result.ion}: {len(result.predictions)} chains, {residues:,} residues, {sites} binding; "
-            f"calls from {result.threshold:.4g} on",
+            f"calls from {threshold_text(result.threshold)} on",
         )
         table = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
         for column in ("metric", "test", "95 % interval", "out-of-fold"):
@@ -104,9 +106,12 @@ def _say(evaluation: Evaluation) -> None:
         if result.judged is not None:
             out.print("Beside the run's baselines: AUPRC on the same residues, 95 % over proteins")
             out.print(baselines_table({result.ion: (result.judged.auprc, result.judged.baselines)}))
+        reasons: dict[str, list[str]] = {}
         for name, found in result.metrics.items():
-            if found.reason:
-                out.print(f"{name}: {found.reason}")
+            reasons.setdefault(found.reason or "", []).append(name)
+        for reason, names in reasons.items():
+            if reason:
+                out.print(f"{', '.join(names)}: {reason}", soft_wrap=True)
 
 
 def _figure(value: float | None) -> str:

@@ -24,6 +24,7 @@ from e1bind.inference.predict import Advance
 from e1bind.inference.stream import Prediction
 from e1bind.metrics.curves import Auprc
 from e1bind.metrics.options import NoOptions
+from e1bind.metrics.resampling import RESAMPLES
 from e1bind.metrics.thresholds import Threshold
 from e1bind.report.baselines_figure import methods, plot_baselines
 from e1bind.report.html import write_report
@@ -137,9 +138,9 @@ def _auprc(prediction: Prediction, result: IonResult) -> float:
     return Auprc(NoOptions())(labelled([prediction], result.ion, result.threshold)).value
 
 
-def compare(runs: Sequence[Path], folder: Path) -> Comparison:
+def compare(runs: Sequence[Path], folder: Path, resamples: int = RESAMPLES, seed: int = 1) -> Comparison:
     """Put finished runs side by side: tables and a figure for each ion in `folder`. Raises `UserError`."""
-    comparison = _compare(runs)
+    comparison = _compare(runs, resamples, seed)
     with told(folder, "-o"), together():
         write_comparison(comparison, folder)
         for ion, metrics in comparison.figures.items():

@@ -13,7 +13,7 @@ from e1bind.contracts import MetricInputs
 from e1bind.engine.held_out import measure
 from e1bind.engine.pipeline import Pipeline
 from e1bind.metrics.paired import paired_average_precision
-from e1bind.metrics.resampling import RESAMPLES
+from e1bind.metrics.resampling import RESAMPLES, too_few
 from e1bind.metrics.thresholds import choose_threshold
 from e1bind.runs.baseline_files import FoldBaseline
 from e1bind.runs.oof_table import Table, along_rows, rows_of
@@ -22,9 +22,10 @@ from e1bind.runs.schemas import RUN, BaselineFigures, Range
 
 @dataclass(frozen=True)
 class Judgement:
-    """One ion: AUPRC of the run with its interval, and the baselines it was held against."""
+    """One ion: AUPRC of the run with its interval over `proteins`, and the baselines it was held against."""
 
     ion: str
+    proteins: int
     auprc: Range
     baselines: Mapping[str, BaselineFigures]
 
@@ -34,16 +35,18 @@ class Judgement:
         return {"auprc": self.auprc.model_dump(), "baselines": baselines}
 
     def verdict(self) -> str | None:
-        """A sentence where the run is not clearly above the best of its baselines."""
+        """A sentence where the run is not clearly above the best of its baselines, or that cannot be told."""
         name, best = max(self.baselines.items(), key=lambda item: np.nan_to_num(item[1].auprc.value, nan=-1.0))
         apart = best.difference
         if apart.low > 0:
             return None
+        values = f"AUPRC {self.auprc.value:.3f} out of fold, the baseline {name} has {best.auprc.value:.3f}"
+        if few := too_few(self.proteins):
+            return f"{self.ion}: whether the run is above what is had for nothing cannot be told, {few}; {values}"
         return (
-            f"{self.ion}: not clearly above what is had for nothing: AUPRC {self.auprc.value:.3f} out of fold, the "
-            f"baseline {name} has {best.auprc.value:.3f} (difference {apart.value:+.3f}, 95 % {apart.low:+.3f} to "
-            f"{apart.high:+.3f}); train longer (training.epochs, early_stop_patience), raise learning_rate, or use "
-            "a larger backbone; docs/accuracy.md tells what helped"
+            f"{self.ion}: not clearly above what is had for nothing: {values} (difference {apart.value:+.3f}, "
+            f"95 % {apart.low:+.3f} to {apart.high:+.3f}); train longer (training.epochs, early_stop_patience), "
+            "raise learning_rate, or use a larger backbone; docs/accuracy.md tells what helped"
         )
 
 
@@ -86,4 +89,5 @@ def judge(
             auprc=Range(**asdict(paired[name].auprc)),
             difference=Range(**asdict(paired[name].difference)),
         )
-    return Judgement(ion, Range(**asdict(paired[RUN].auprc)), figures)
+    proteins = int(run.protein.max(initial=-1)) + 1
+    return Judgement(ion, proteins, Range(**asdict(paired[RUN].auprc)), figures)

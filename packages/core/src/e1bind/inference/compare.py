@@ -1,41 +1,47 @@
 """`e1bind compare`: what differs between the specs of some finished runs, and what they came to.
 
-Read from the runs' own files; no plugin is loaded, so runs of different machines can be compared.
+Read from the runs' own files; no plugin is loaded, so runs of different machines can be compared. All folds
+together are the figure, with an interval over proteins; single folds are other models on other proteins.
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from e1bind.errors import UserError
+from e1bind.inference.resampled_runs import DrawnRun, Resampled, resampled
+from e1bind.metrics.paired import Range
+from e1bind.metrics.resampling import RESAMPLES
 from e1bind.runs.evaluations import read_evaluations
 from e1bind.runs.reader import read_run
+from e1bind.runs.schemas import BaselineFigures
 
 SAME = ("run.output_dir", "run.name")
 """Parts of a spec that say nothing about the model."""
+NOTHING = Range(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Figure:
     """A metric of one run and ion: over all folds together, by fold, and on test chains where it was evaluated.
 
-    `test` maps the name of an evaluation's folder in the run to its value.
+    `test` maps the name of an evaluation's folder in the run to its value. `above_first`: how far this run is above
+    the first of the comparison, on the same residues and draws; NaN where the two cannot be paired.
     """
 
-    oof: float
+    oof: Range
     folds: tuple[float, ...]
-    test: Mapping[str, float]
+    test: Mapping[str, Range]
+    above_first: Range = NOTHING
 
     @property
-    def spread(self) -> float:
-        """Sample standard deviation over folds; NaN with fewer than two."""
-        known = [value for value in self.folds if not math.isnan(value)]
-        return statistics.stdev(known) if len(known) > 1 else math.nan
+    def known_folds(self) -> list[float]:
+        """The folds in which the metric is defined."""
+        return [value for value in self.folds if not math.isnan(value)]
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,16 @@ class Comparison:
     warnings: Sequence[str]
 
 
-def compare(runs: Sequence[Path]) -> Comparison:
-    """Compare two or more finished runs. Raises `RunError` naming the one that cannot be read, or `UserError`."""
+def compare(runs: Sequence[Path], resamples: int = RESAMPLES, seed: int = 1) -> Comparison:
+    """Compare two or more finished runs, with intervals from `resamples` draws of proteins.
+
+    Raises `RunError` naming the one that cannot be read, or `UserError`.
+    """
     if len({run.resolve() for run in runs}) < 2:
         raise UserError("name two runs or more to compare")
-    read = [_Run(path) for path in runs]
+    read = [_Run(path, resamples, seed) for path in runs]
+    for run in read:
+        run.measure_beside(read[0])
     names = _names(runs)
     return Comparison(names, _spec(read), _figures(read), _baselines(read), list(_warnings(read, names)))
 
@@ -65,11 +76,17 @@ def compare(runs: Sequence[Path]) -> Comparison:
 class _Run:
     """The files of one run."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, resamples: int, seed: int) -> None:
         stored = read_run(path)
         self.summary, self.begun = stored.summary, stored.begun
         self.spec = dict(_leaves(stored.resolved))
         self.evaluations = read_evaluations(stored.files)
+        self.drawn = DrawnRun(stored, resamples, seed)
+        self.resampled: dict[str, Resampled] = {}
+
+    def measure_beside(self, first: _Run) -> None:
+        """Draw proteins, for intervals and for how far this run is above the first."""
+        self.resampled = {ion: resampled(self.drawn, first.drawn, ion) for ion in self.summary.oof}
 
     def figure(self, ion: str, metric: str) -> Figure | None:
         """A metric of this run; None where the run does not know it."""
@@ -78,23 +95,34 @@ class _Run:
             return None
         folds = [of.metrics[metric] for of in self.summary.folds if of.ion == ion]
         test = {
-            name: stored.ions[ion].metrics[metric].value
+            name: Range(found.value, found.low, found.high)
             for name, stored in self.evaluations.items()
-            if ion in stored.ions and metric in stored.ions[ion].metrics
+            if ion in stored.ions and (found := stored.ions[ion].metrics.get(metric)) is not None
         }
-        return Figure(row.metrics[metric], tuple(folds), test)
+        of = self.resampled[ion]
+        oof = of.intervals.get(metric, _alone(row.metrics[metric]))
+        return Figure(oof, tuple(folds), test, of.above_first.get(metric, NOTHING))
 
     def baseline(self, ion: str, name: str, metric: str) -> Figure | None:
-        """A metric of a baseline; its folds are not measured one by one."""
+        """A metric of a baseline; its folds are not measured one by one, and AUPRC alone has an interval."""
         row = self.summary.oof.get(ion)
         if row is None or name not in row.baselines or metric not in row.baselines[name].metrics:
             return None
         test = {
-            label: stored.ions[ion].baselines[name].metrics[metric]
+            label: _of_baseline(stored.ions[ion].baselines[name], metric)
             for label, stored in self.evaluations.items()
             if ion in stored.ions and metric in getattr(stored.ions[ion].baselines.get(name), "metrics", ())
         }
-        return Figure(row.baselines[name].metrics[metric], (), test)
+        return Figure(_of_baseline(row.baselines[name], metric), (), test)
+
+
+def _alone(value: float) -> Range:
+    """A value without an interval."""
+    return Range(value, math.nan, math.nan)
+
+
+def _of_baseline(of: BaselineFigures, metric: str) -> Range:
+    return Range(of.auprc.value, of.auprc.low, of.auprc.high) if metric == "auprc" else _alone(of.metrics[metric])
 
 
 def _leaves(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -145,6 +173,7 @@ def _warnings(runs: Sequence[_Run], names: Sequence[str]) -> Iterator[str]:
         listed = " | ".join(", ".join(group) for group in groups.values())
         yield f"the runs were not trained on the same chains, labels and folds ({listed}): they may differ by that"
     for run, name in zip(runs, names, strict=True):
+        yield from (f"{name}: {remark}" for of in run.resampled.values() for remark in of.remarks)
         if run.summary.random_weights:
             yield f"{name}: the backbone had random weights"
         if not run.summary.sealed:

@@ -1,7 +1,9 @@
 """Tables of a comparison.
 
-comparison.csv         ion, metric, run, oof, fold_mean, fold_sd, and a column for each evaluation: test NAME; where
-                       runs were held against baselines also `method`: run, or the baseline's name
+comparison.csv         ion, metric, run; oof (all folds together), fold_mean, fold_sd, fold_min, fold_max;
+                       above_first (this run minus the first, paired), and test NAME for each evaluation. oof,
+                       above_first and test have two columns more, _low and _high: 95 % over proteins. Where runs
+                       were held against baselines also `method`: run, or the baseline's name
 spec_differences.csv   path, and the value of each run (JSON; empty: absent)
 """
 
@@ -17,6 +19,7 @@ from typing import Any
 from e1bind.files.writing import output_folder
 from e1bind.inference.compare import Comparison, Figure
 from e1bind.inference.evaluation_tables import write_rows
+from e1bind.metrics.paired import Range
 from e1bind.runs.schemas import RUN
 
 
@@ -48,10 +51,10 @@ def metric_rows(comparison: Comparison) -> list[dict[str, Any]]:
             **({"method": method} if against else {}),
             "metric": metric,
             "run": name,
-            "oof": found.oof,
-            "fold_mean": fold_mean(found),
-            "fold_sd": found.spread,
-            **{f"test {test}": found.test.get(test) for test in tests},
+            **_columns("oof", found.oof),
+            **_folds(found),
+            **_columns("above_first", found.above_first),
+            **_tests(found, tests),
         }
         for ion, method, metric, name, found in cells
     ]
@@ -64,10 +67,25 @@ def _methods(comparison: Comparison) -> Iterator[tuple[str, str, Mapping[str, Se
             yield ion, name, of_baseline
 
 
-def fold_mean(found: Figure) -> float:
-    """Mean over the folds in which the metric is defined."""
-    known = [value for value in found.folds if not math.isnan(value)]
-    return statistics.fmean(known) if known else math.nan
+def _tests(found: Figure, tests: Sequence[str]) -> dict[str, float | None]:
+    columns = [_columns(f"test {test}", found.test.get(test)) for test in tests]
+    return {key: value for row in columns for key, value in row.items()}
+
+
+def _columns(name: str, found: Range | None) -> dict[str, float | None]:
+    """A value and its interval; empty cells where there is none."""
+    value, low, high = (None, None, None) if found is None else (found.value, found.low, found.high)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _folds(found: Figure) -> dict[str, float]:
+    known = found.known_folds
+    return {
+        "fold_mean": statistics.fmean(known) if known else math.nan,
+        "fold_sd": statistics.stdev(known) if len(known) > 1 else math.nan,
+        "fold_min": min(known, default=math.nan),
+        "fold_max": max(known, default=math.nan),
+    }
 
 
 def spec_value(value: Any) -> str:

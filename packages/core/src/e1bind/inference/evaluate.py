@@ -116,6 +116,8 @@ def _ions_of(run: FinishedRun, options: EvaluateOptions) -> list[str]:
     return ions
 
 
+_COLUMNS = ("protein", "amino_acid", "ion", "label", "probability", "fold")
+
 Read = Callable[[str], list[ResidueRecord]]
 
 
@@ -222,11 +224,12 @@ def _calibrated(run: FinishedRun, inputs: MetricInputs, ion: str) -> dict[str, f
 
 def table_of(evaluation: Evaluation) -> Table:
     """The labelled residues of all ions in columns, for figures."""
-    columns: dict[str, list[Any]] = {n: [] for n in ("protein", "ion", "label", "probability", "fold")}
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for result in evaluation.ions:
         for prediction in result.predictions:
             length = len(prediction.record)
             columns["protein"].append(np.full(length, prediction.record.id))
+            columns["amino_acid"].append(np.array(list(prediction.record.sequence)))
             columns["ion"].append(np.full(length, result.ion))
             columns["label"].append(prediction.record.labels[result.ion])
             columns["probability"].append(prediction.mean(result.ion))

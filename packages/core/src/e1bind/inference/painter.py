@@ -13,6 +13,7 @@ from e1bind.inference.chain_alignment import Match
 from e1bind.inference.structure_copies import coloured, sites_of, values_of
 from e1bind.inference.tables import STDOUT, IonColumns
 from e1bind.inference.viewer_scripts import script_names, script_texts
+from e1bind.metrics.thresholds import threshold_text
 from e1bind.runs.reader import FinishedRun
 from e1bind.structures.structure import Structure
 
@@ -55,7 +56,8 @@ class Painter:
             for match, of in painted:
                 values |= values_of(match, of.probability)
             output_bytes(copy, coloured(self.structure, values))
-            title = f"{ion} binding predicted by {run.files.run_id}; called at {run.thresholds[ion]:.4g} and above"
+            called = threshold_text(run.thresholds[ion])
+            title = f"{ion} binding predicted by {run.files.run_id}; called at {called} and above"
             clear, unclear = sites_of(self.structure, [(match, of.call) for match, of in painted])
             scripts = script_texts(copy, clear, unclear, title)
             for path, text in scripts.items():

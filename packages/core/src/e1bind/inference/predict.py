@@ -17,6 +17,7 @@ from e1bind.inference.painter import Painter
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
 from e1bind.log import log
+from e1bind.metrics.thresholds import threshold_text
 from e1bind.runs.reader import FinishedRun, open_run
 from e1bind.runs.schemas import Choice
 from e1bind.structures.structure import read_structure
@@ -113,7 +114,8 @@ def _cost_of_calling(run: FinishedRun, ion: str, options: PredictOptions) -> str
         return None
 
     def shown(choice: Choice) -> str:
-        return f"from {choice.threshold:.3g} on: precision {choice.precision:.2f}, recall {choice.recall:.2f}"
+        ratios = f"precision {choice.precision:.2f}, recall {choice.recall:.2f}"
+        return f"from {threshold_text(choice.threshold)} on: {ratios}"
 
     others = "; ".join(f"{name} {shown(choice)}" for name, choice in choices.items() if name != method)
     return (

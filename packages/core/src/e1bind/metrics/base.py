@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from e1bind.contracts import MetricInputs, MetricOutput
+from e1bind.contracts import Metric, MetricInputs, MetricOutput
+from e1bind.metrics.sample import Drawn, Sample, Times
 
 
 def undefined(reason: str) -> MetricOutput:
@@ -72,6 +73,32 @@ class BinaryMetric(ABC):
     @abstractmethod
     def measure(self, inputs: MetricInputs) -> MetricOutput:
         """The metric; both classes are there and every probability is finite."""
+
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        """`measure` as a function of how often each protein counts; of both classes some are drawn.
+
+        This copies the residues; metrics that need not do so say here how.
+        """
+        return lambda times_P: self.measure(sample.copied(times_P)).value
+
+
+def drawn_metric(metric: Metric, sample: Sample) -> Drawn:
+    """`metric` as a function of how often each protein counts; NaN where it is undefined.
+
+    A metric from elsewhere is asked about copies of the residues: one that inherits from a metric of this room may
+    measure another thing than its `measure_drawn`.
+    """
+    if not isinstance(metric, BinaryMetric) or not type(metric).__module__.startswith("e1bind.metrics."):
+        return lambda times_P: metric(sample.copied(times_P)).value
+    check_arrays(sample.inputs.probabilities, sample.inputs.labels)
+    if why_undefined(sample.inputs.probabilities, sample.inputs.labels) is not None:
+        return lambda _: math.nan
+    measured = metric.measure_drawn(sample)
+
+    def value(times_P: Times) -> float:
+        return measured(times_P) if sample.has_both_classes(times_P) else math.nan
+
+    return value
 
 
 def as_scored(probabilities: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.floating], NDArray[np.integer]]:

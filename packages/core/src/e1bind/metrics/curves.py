@@ -5,12 +5,15 @@ Shape legend: N scored residues, K distinct scores of positives, high to low.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 
 from e1bind.contracts import MetricInputs, MetricOutput
 from e1bind.metrics.base import BinaryMetric
 from e1bind.metrics.options import HraOptions, NoOptions
 from e1bind.metrics.ranking import RankCounts, rank_counts
+from e1bind.metrics.sample import Drawn, Sample
 
 
 def average_precision(counts: RankCounts) -> float:
@@ -46,38 +49,52 @@ def high_recall_area(counts: RankCounts, min_recall: float) -> float:
     return float((width_K * (at_left_K + end_K) / 2).sum())
 
 
-class Auprc(BinaryMetric):
+class RankMetric(BinaryMetric):
+    """A metric of nothing but the counts along the ranking."""
+
+    @abstractmethod
+    def of_counts(self, counts: RankCounts) -> float:
+        """The metric; both classes are there."""
+
+    def measure(self, inputs: MetricInputs) -> MetricOutput:
+        return MetricOutput(self.of_counts(rank_counts(inputs.probabilities, inputs.labels)))
+
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        return lambda times_P: self.of_counts(sample.rank_counts(times_P))
+
+
+class Auprc(RankMetric):
     """Average precision. In [positive rate of a random order, 1]."""
 
     def __init__(self, options: NoOptions) -> None:
         self.options = options
 
-    def measure(self, inputs: MetricInputs) -> MetricOutput:
-        return MetricOutput(average_precision(rank_counts(inputs.probabilities, inputs.labels)))
+    def of_counts(self, counts: RankCounts) -> float:
+        return average_precision(counts)
 
 
-class Auroc(BinaryMetric):
+class Auroc(RankMetric):
     """Area under the ROC curve, in [0, 1]."""
 
     def __init__(self, options: NoOptions) -> None:
         self.options = options
 
-    def measure(self, inputs: MetricInputs) -> MetricOutput:
-        return MetricOutput(roc_area(rank_counts(inputs.probabilities, inputs.labels)))
+    def of_counts(self, counts: RankCounts) -> float:
+        return roc_area(counts)
 
 
-class Hra(BinaryMetric):
+class Hra(RankMetric):
     """High-recall area, in [0, 1 - min_recall]."""
 
     def __init__(self, options: HraOptions) -> None:
         self.min_recall = options.min_recall
 
-    def measure(self, inputs: MetricInputs) -> MetricOutput:
-        return MetricOutput(high_recall_area(rank_counts(inputs.probabilities, inputs.labels), self.min_recall))
+    def of_counts(self, counts: RankCounts) -> float:
+        return high_recall_area(counts, self.min_recall)
 
 
 class HraNormalised(Hra):
     """High-recall area divided by 1 - min_recall: the mean precision over that band, in [0, 1]."""
 
-    def measure(self, inputs: MetricInputs) -> MetricOutput:
-        return MetricOutput(super().measure(inputs).value / (1 - self.min_recall))
+    def of_counts(self, counts: RankCounts) -> float:
+        return super().of_counts(counts) / (1 - self.min_recall)

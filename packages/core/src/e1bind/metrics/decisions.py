@@ -8,6 +8,7 @@ from e1bind.contracts import MetricInputs, MetricOutput
 from e1bind.metrics.base import BinaryMetric, undefined
 from e1bind.metrics.confusion import Confusion, confusion_at
 from e1bind.metrics.options import DecisionOptions
+from e1bind.metrics.sample import Drawn, Sample
 
 
 class DecisionMetric(BinaryMetric):
@@ -16,9 +17,18 @@ class DecisionMetric(BinaryMetric):
     def __init__(self, options: DecisionOptions) -> None:
         self.default_threshold = options.default_threshold
 
+    def threshold(self, inputs: MetricInputs) -> float:
+        """Where calls begin."""
+        return self.default_threshold if inputs.threshold is None else inputs.threshold
+
     def measure(self, inputs: MetricInputs) -> MetricOutput:
-        threshold = self.default_threshold if inputs.threshold is None else inputs.threshold
+        threshold = self.threshold(inputs)
         return self.ratio(confusion_at(inputs.probabilities, inputs.labels, threshold), threshold)
+
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        threshold = self.threshold(sample.inputs)
+        counts = sample.confusion(threshold)
+        return lambda times_P: self.ratio(counts(times_P), threshold).value
 
     @abstractmethod
     def ratio(self, counts: Confusion, threshold: float) -> MetricOutput:

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from e1bind.metrics.base import check_arrays, why_undefined
-from e1bind.metrics.resampling import RESAMPLES, draws, percentiles
+from e1bind.contracts import MetricInputs
+from e1bind.metrics.base import check_arrays, drawn_metric, why_undefined
+from e1bind.metrics.curves import Auprc
+from e1bind.metrics.options import NoOptions
+from e1bind.metrics.resampling import RESAMPLES, Key, percentiles, values_drawn
+from e1bind.metrics.sample import Drawn, Sample
 
 
 @dataclass(frozen=True)
@@ -45,56 +49,26 @@ def paired_average_precision(
 ) -> dict[str, Paired]:
     """Each prediction's average precision, and how far the first is above it; the same seed, the same result.
 
-    `protein_N` holds 0 to P - 1, each at least once. With one class or one protein the intervals are NaN.
+    `protein_N` holds 0 to P - 1, each at least once. With one class, or too few proteins, the intervals are
+    NaN.
     """
-    rankings = {}
+    functions: dict[str, Drawn] = {}
     for name, values_N in probabilities.items():
         check_arrays(values_N, labels_N)
         if why_undefined(values_N, labels_N) is not None:
             nothing = Range(math.nan, math.nan, math.nan)
             return {known: Paired(nothing, nothing) for known in probabilities}
-        rankings[name] = _Ranking(values_N, labels_N, protein_N)
-    once_P = np.ones(int(protein_N.max(initial=-1)) + 1, np.int64)
-    values = {name: ranking.average_precision(once_P) for name, ranking in rankings.items()}
-    found = [
-        [of.average_precision(times_P) for of in rankings.values()] for times_P in draws(protein_N, resamples, seed)
-    ]
-    drawn = dict(zip(rankings, np.reshape(found, (-1, len(rankings))).T, strict=True))
-    first = next(iter(values))
+        sample = Sample(MetricInputs(values_N.astype(np.float64), labels_N.astype(np.int8), protein_N))
+        functions[name] = drawn_metric(Auprc(NoOptions()), sample)
+    drawn = values_drawn(functions, sample.proteins, resamples, seed)
+    first = next(iter(functions))
+    value = {name: of(sample.once) for name, of in functions.items()}
     return {
-        name: Paired(
-            Range(values[name], *percentiles(drawn[name].tolist())),
-            Range(values[first] - values[name], *percentiles((drawn[first] - drawn[name]).tolist())),
-        )
-        for name in values
+        name: Paired(Range(value[name], *percentiles(drawn[name])), difference(value, drawn, first, name))
+        for name in functions
     }
 
 
-class _Ranking:
-    """Residues from the highest score on; average precision of any number of copies of each protein."""
-
-    def __init__(
-        self, values_N: NDArray[np.floating], labels_N: NDArray[np.integer], protein_N: NDArray[np.int64]
-    ) -> None:
-        falling_N = -values_N.astype(np.float64)
-        order_N = np.argsort(falling_N, kind="stable")
-        sorted_N = falling_N[order_N]
-        self.protein_N = protein_N[order_N]
-        binds_N = labels_N[order_N] == 1
-        self.binding = np.flatnonzero(binds_N)
-        # Ties are called together: each positive counts at the last residue of its score.
-        self.called_at = np.searchsorted(sorted_N, sorted_N[self.binding], side="right") - 1
-        # and as many positives are called with it as stand up to there.
-        self.found_at = np.cumsum(binds_N)[self.called_at] - 1
-
-    def average_precision(self, times_P: NDArray[np.int64]) -> float:
-        """Sum over thresholds of (recall gained) * precision; NaN where no positive is drawn."""
-        times_N = times_P[self.protein_N]
-        calls = np.cumsum(times_N)[self.called_at]
-        weight = times_N[self.binding]
-        found = np.cumsum(weight)
-        if not weight.size or found[-1] == 0:
-            return math.nan
-        counts = weight > 0
-        precision = found[self.found_at[counts]] / calls[counts]
-        return float((weight[counts] * precision).sum() / found[-1])
+def difference(value: Mapping[Key, float], drawn: Mapping[Key, NDArray[np.float64]], of: Key, minus: Key) -> Range:
+    """How far one value is above another, with the interval of what was drawn for both alike."""
+    return Range(value[of] - value[minus], *percentiles(drawn[of] - drawn[minus]))

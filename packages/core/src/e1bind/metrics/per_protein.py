@@ -16,6 +16,7 @@ from e1bind.metrics.base import BinaryMetric, undefined
 from e1bind.metrics.curves import Auprc, Auroc
 from e1bind.metrics.decisions import F1, Mcc
 from e1bind.metrics.options import DecisionOptions, NoOptions
+from e1bind.metrics.sample import Drawn, Sample, Times
 
 
 def by_protein(inputs: MetricInputs) -> Iterator[MetricInputs]:
@@ -56,6 +57,16 @@ class ProteinMean(BinaryMetric):
         if not defined:
             return undefined(f"none of the {len(values)} proteins has residues of both classes")
         return MetricOutput(math.fsum(defined) / len(defined))
+
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        values_P = np.array([self.within(part).value for part in by_protein(sample.inputs)])
+        defined_P = ~np.isnan(values_P)
+
+        def value(times_P: Times) -> float:
+            times = times_P[defined_P]
+            return float((times @ values_P[defined_P]) / times.sum()) if times.any() else math.nan
+
+        return value
 
 
 class AuprcPerProtein(ProteinMean):

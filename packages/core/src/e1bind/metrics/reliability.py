@@ -1,6 +1,6 @@
 """How far probabilities can be taken at their word: reliability bins, calibration error, Brier score.
 
-Shape legend: N scored residues, K bins.
+Shape legend: N scored residues, K bins, P proteins, C pairs of a protein and a bin it has residues in.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from e1bind.contracts import MetricInputs, MetricOutput
 from e1bind.errors import DataError
 from e1bind.metrics.base import BinaryMetric, as_scored, undefined
 from e1bind.metrics.options import EceOptions, NoOptions
+from e1bind.metrics.sample import Drawn, Sample, Times
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,11 @@ def _outside(probabilities_N: NDArray[np.floating]) -> str | None:
     return None
 
 
+def bin_of(probabilities_N: NDArray[np.floating], bins: int) -> NDArray[np.int64]:
+    """The bin of each probability, from 0."""
+    return np.searchsorted(np.linspace(0.0, 1.0, bins + 1)[1:-1], probabilities_N, side="left")
+
+
 def reliability_bins(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> ReliabilityBins:
     """Reliability bins of N residues with probabilities in [0, 1]. `DataError` where there are none or outside."""
     probabilities_N, labels_N = as_scored(probabilities, labels)
@@ -51,7 +57,7 @@ def reliability_bins(probabilities: ArrayLike, labels: ArrayLike, bins: int) -> 
     if problem := _outside(probabilities_N):
         raise DataError(f"a reliability diagram needs probabilities: {problem}")
     edges = np.linspace(0.0, 1.0, bins + 1)
-    bin_N = np.searchsorted(edges[1:-1], probabilities_N, side="left")
+    bin_N = bin_of(probabilities_N, bins)
     counts_K = np.bincount(bin_N, minlength=bins)
     total_K = np.bincount(bin_N, weights=probabilities_N, minlength=bins)
     positive_K = np.bincount(bin_N[labels_N == 1], minlength=bins)
@@ -72,6 +78,24 @@ class Ece(BinaryMetric):
             return undefined(problem)
         return MetricOutput(reliability_bins(inputs.probabilities, inputs.labels, self.bins).ece())
 
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        inputs = sample.inputs
+        if _outside(inputs.probabilities):
+            return super().measure_drawn(sample)
+        # Sums of a protein's residues in a bin: a cell for each pair that is there.
+        bin_N = bin_of(inputs.probabilities, self.bins)
+        cell_C, cell_N = np.unique(inputs.protein * self.bins + bin_N, return_inverse=True)
+        excess_C = np.bincount(cell_N, inputs.labels - inputs.probabilities)
+        count_C = np.bincount(cell_N)
+        protein_C, bin_C = np.divmod(cell_C, self.bins)
+
+        def value(times_P: Times) -> float:
+            times_C = times_P[protein_C]
+            gap_K = np.abs(np.bincount(bin_C, times_C * excess_C))
+            return float(gap_K.sum() / (times_C @ count_C))
+
+        return value
+
 
 class Brier(BinaryMetric):
     """Mean squared difference of probability and label, in [0, 1]; 0 is perfect."""
@@ -86,3 +110,11 @@ class Brier(BinaryMetric):
             return undefined(problem)
         error_N = inputs.probabilities.astype(np.float64) - inputs.labels
         return MetricOutput(float(np.mean(error_N * error_N)))
+
+    def measure_drawn(self, sample: Sample) -> Drawn:
+        inputs = sample.inputs
+        if _outside(inputs.probabilities):
+            return super().measure_drawn(sample)
+        error_N = inputs.probabilities.astype(np.float64) - inputs.labels
+        squared_P, residues_P = sample.sums(error_N * error_N), sample.sums(np.ones_like(error_N))
+        return lambda times_P: float((times_P @ squared_P) / (times_P @ residues_P))

@@ -27,6 +27,12 @@ TIE = 1e-12
 """Candidates whose metric is this close to the best one tie; the highest threshold of them is taken."""
 
 
+def threshold_text(threshold: float) -> str:
+    """A threshold for people: three digits, and as many more as tell it from 1 where probabilities crowd there."""
+    digits = 3 if threshold >= 1 or threshold < 0.99 else 2 - math.floor(math.log10(1 - threshold))
+    return f"{threshold:.{min(digits, 16)}g}"
+
+
 @dataclass(frozen=True)
 class Threshold:
     """A decision threshold: how it was found, the metric it maximises, and the counts it leads to."""

@@ -39,7 +39,7 @@ def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
         for row, method in zip(rows, found, strict=True):
             text = f"{method.name}: {method.auprc.value:.3f}"
             if method.difference is not None:
-                text += f"; run {_apart(method.difference)}"
+                text += f"; run {apart_text(method.difference)}"
             axes.annotate(text, (0, row + 0.25), xytext=(3, 0), textcoords="offset points", fontsize=8.5)
         axes.set_xlim(0, 1)
         axes.set_yticks([])
@@ -49,7 +49,7 @@ def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
         axes.grid(visible=False, axis="y")
 
 
-def _apart(difference: Range) -> str:
-    """How far the run is above a baseline."""
+def apart_text(difference: Range) -> str:
+    """How far the run is above a baseline, with the interval if there is one."""
     value, low, high = difference.value, difference.low, difference.high
     return f"{value:+.3f}" if np.isnan(low) else f"{value:+.3f} ({low:+.3f} to {high:+.3f})"

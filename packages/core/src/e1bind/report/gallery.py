@@ -49,17 +49,22 @@ def of_ion(table: Table, ion: str, fold: int | None = None) -> dict[str, np.ndar
 
 
 def training_pictures(
-    rows: Sequence[Row], folder: Path, monitor: str | None, best_epochs: Mapping[int, int] | None = None
+    rows: Sequence[Row],
+    folder: Path,
+    monitor: str | None,
+    best_epochs: Mapping[int, int] | None = None,
+    measures: Measures = DEFAULT_MEASURES,
 ) -> list[Picture]:
-    """Losses, metrics and prototype diagnostics over epochs."""
+    """Losses, metrics and prototype diagnostics over epochs. `measures`: how the run measures what they show."""
     pictures = [
         Picture(
             folder / "losses.png",
             "Losses",
-            "Thin lines are single folds and ions, bold ones their mean. Validation sees one unmasked view: losses "
-            "that compare views or predict masked residues have nothing to measure there.",
+            "Thin lines are single folds and ions, bold ones their mean; a fold that stopped early is in it with "
+            "its last value. Validation sees one unmasked view: losses that compare views or predict masked "
+            "residues have nothing to measure there.",
         ),
-        Picture(folder / "metrics.png", "Metrics of the validation chains", "Every metric that was computed."),
+        Picture(folder / "metrics.png", "Metrics of the validation chains", _of_metrics(measures)),
         Picture(
             folder / "prototypes.png",
             "Prototype diagnostics",
@@ -68,14 +73,22 @@ def training_pictures(
         ),
     ]
     plot_losses(rows, pictures[0].file)
-    plot_metrics(rows, pictures[1].file)
+    plot_metrics(rows, pictures[1].file, measures.calls_from)
     plot_prototypes(rows, pictures[2].file)
     if monitor is not None:
         file = folder / f"monitor_{file_part(monitor)}.png"
-        plot_metric(rows, monitor, file, best_epochs)
+        plot_metric(rows, monitor, file, best_epochs, measures.calls_from)
         caption = "Dots mark the best epoch of each fold: the highest mean over ions (lowest, for an error)."
         pictures.insert(1, Picture(file, f"Monitored metric: {monitor}", caption))
     return pictures
+
+
+def _of_metrics(measures: Measures) -> str:
+    calls = (
+        " While a run trains no threshold is chosen yet: calls begin at the probability in the title, in the "
+        "tables at each ion's global threshold."
+    )
+    return f"Every metric that was computed.{calls if measures.calls_from else ''}"
 
 
 def baseline_pictures(summary: Summary, ion: str, folder: Path) -> list[Picture]:
@@ -163,7 +176,8 @@ def track_pictures(table: Table, ion: str, folder: Path, threshold: float | None
         inside = inside[np.argsort(rows["residue_index"][inside], kind="stable")]
         chain = {name: column[inside] for name, column in rows.items()}
         file = folder / f"track_{file_part(ion)}_{file_part(protein)}.png"
-        plot_residue_track(chain["probability"], chain["label"], file, f"{protein} ({ion})", threshold)
+        sequence = "".join(chain["amino_acid"])
+        plot_residue_track(chain["probability"], chain["label"], file, threshold, sequence)
         caption = f"{rank} average precision of all chains: {precision:.3f}. {_sites(chain, threshold)}"
         pictures.append(Picture(file, f"{protein} ({ion}), held out in fold {chain['fold'][0]}", caption))
     return pictures

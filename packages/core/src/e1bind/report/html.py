@@ -19,6 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from e1bind import __version__
 from e1bind.files.text import file_part
 from e1bind.files.writing import atomic_write_text
+from e1bind.metrics.thresholds import threshold_text
+from e1bind.report.baselines_figure import apart_text
 from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
 from e1bind.report.rundata import RunData, load, without_folders
 from e1bind.runs.schemas import RUN, PluginSource, Summary
@@ -51,7 +53,7 @@ def write_report(run_dir: Path) -> Path:
 def render(data: RunData) -> Path:
     """As `write_report`, from what was read already."""
     plots, summary = data.files.plots, data.summary
-    training = training_pictures(data.rows, plots, summary.monitor, data.best_epochs)
+    training = training_pictures(data.rows, plots, summary.monitor, data.best_epochs, data.measures)
     page = _template().render(
         version=__version__,
         summary=summary,
@@ -114,7 +116,7 @@ def data_table(summary: Summary) -> list[list[str]]:
 def oof_table(summary: Summary) -> list[list[str]]:
     """Ion, threshold and metrics over all folds."""
     return [
-        [ion, number(row.threshold), *(number(row.metrics[name]) for name in summary.metric_names)]
+        [ion, threshold_text(row.threshold), *(number(row.metrics[name]) for name in summary.metric_names)]
         for ion, row in summary.oof.items()
     ]
 
@@ -138,18 +140,17 @@ def baselines_table(summary: Summary, ion: str) -> list[list[str]]:
     of, names = summary.oof[ion], summary.metric_names
     if not of.baselines:
         return []
-    table = [[RUN, NONE, number(of.threshold), *(number(of.metrics[name]) for name in names)]]
+    table = [[RUN, NONE, threshold_text(of.threshold), *(number(of.metrics[name]) for name in names)]]
     for label, found in of.baselines.items():
-        apart = found.difference
-        above = f"{apart.value:+.3f} ({apart.low:+.3f} to {apart.high:+.3f})"
-        table.append([label, above, number(found.threshold), *(number(found.metrics[name]) for name in names)])
+        figures = [number(found.metrics[name]) for name in names]
+        table.append([label, apart_text(found.difference), threshold_text(found.threshold), *figures])
     return table
 
 
 def choices_table(summary: Summary, ion: str) -> list[list[str]]:
     """What each method of choosing the threshold comes to out of fold."""
     return [
-        [method, *(number(value) for value in (of.threshold, of.precision, of.recall, of.f1, of.mcc))]
+        [method, threshold_text(of.threshold), *map(number, (of.precision, of.recall, of.f1, of.mcc))]
         for method, of in summary.oof[ion].choices.items()
     ]
 
@@ -182,7 +183,7 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
 
 
 def _facts(threshold: Mapping[str, Any]) -> list[tuple[str, str]]:
-    facts = [("threshold", f"{threshold['threshold']:.4g}"), ("maximises", threshold["method"])]
+    facts = [("threshold", threshold_text(float(threshold["threshold"]))), ("maximises", threshold["method"])]
     facts += [(name, number(value)) for name, value in threshold["metrics"].items()]
     names = {"tp": "right calls", "fp": "wrong calls", "fn": "missed", "tn": "rightly left out"}
     counts = threshold["counts"]

@@ -14,7 +14,7 @@ from e1bind.metrics.probability_maps import ProbabilityMap
 from e1bind.report.gallery import ion_pictures, of_ion
 from e1bind.report.probabilities import plot_reliability
 from e1bind.report.rundata import Measures
-from e1bind.report.style import BLUE, GREY, ORANGE, drawing, legend_below
+from e1bind.report.style import GREY, OUT_OF_FOLD, TEST, drawing, legend_below
 from e1bind.report.track import plot_residue_track
 from e1bind.runs.oof_table import Table
 
@@ -38,11 +38,9 @@ def plot_intervals(bars: Sequence[Bar], path: Path, title: str) -> None:
         value, low, high, oof = (
             np.array([getattr(bar, n) for bar in bars]) for n in ("value", "low", "high", "oof")
         )
-        axes.hlines(rows, low, high, color=BLUE, linewidth=2.2, label="95 % interval over proteins")
-        axes.plot(value, rows, "o", color=BLUE, markersize=6, label="test chains")
-        axes.plot(
-            oof, rows, "D", color=ORANGE, markersize=5, fillstyle="none", label="out-of-fold, training chains"
-        )
+        axes.hlines(rows, low, high, color=TEST["color"], linewidth=2.2, label="95 % interval over proteins")
+        axes.plot(value, rows, linestyle="", label="test chains", **TEST)
+        axes.plot(oof, rows, linestyle="", label="out-of-fold, training chains", **OUT_OF_FOLD)
         for row, bar in zip(rows, bars, strict=True):
             if np.isnan(bar.value):
                 axes.text(0.01, row, "undefined", color=GREY, va="center", transform=axes.get_yaxis_transform())
@@ -78,10 +76,10 @@ def evaluation_figures(
             "calibrated on out-of-fold predictions": (calibration.apply(rows["probability"]), rows["label"]),
         }
         plot_reliability(series, folder / f"reliability_{file_part(ion)}.png", measures.bins)
-    for protein, rank in examples.items():
+    for protein in examples:
         keep = (table["ion"] == ion) & (table["protein"] == protein)
         file = folder / f"track_{file_part(ion)}_{file_part(protein)}.png"
-        title = f"{protein} ({ion}), {rank} AUPRC"
-        plot_residue_track(table["probability"][keep], table["label"][keep], file, title, value)
+        sequence = "".join(table["amino_acid"][keep])
+        plot_residue_track(table["probability"][keep], table["label"][keep], file, value, sequence)
         files.append(file)
     return files

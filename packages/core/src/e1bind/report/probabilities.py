@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import ArrayLike
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
 
 from e1bind.metrics.base import as_scored, why_undefined
 from e1bind.metrics.reliability import reliability_bins
-from e1bind.metrics.thresholds import threshold_curve
+from e1bind.metrics.thresholds import threshold_curve, threshold_text
 from e1bind.report.style import (
     BLACK,
     BLUE,
@@ -32,6 +32,9 @@ from e1bind.report.style import (
 )
 
 _MARKERS = "osD^v"
+POINTS = 400
+LEAST = 1e-7
+"""Probabilities this close to 0 or 1 stand at the end of an axis that is spaced by their logit."""
 
 
 def plot_reliability(series: Mapping[str, tuple[ArrayLike, ArrayLike]], path: Path, bins: int = 15) -> None:
@@ -67,9 +70,9 @@ def plot_threshold_curve(
         axes = figure.subplots()
         if reason := why_undefined(probabilities_N, labels_N):
             return instead_of_data(axes, f"no threshold curve: {reason}")
-        low, high = float(probabilities_N.min()), float(probabilities_N.max())
-        thresholds = np.linspace(low, high, 400)
+        thresholds = _thresholds(probabilities_N)
         curves = threshold_curve(probabilities_N, labels_N, thresholds)
+        where = _logit(thresholds)
         styles = {
             "precision": (BLUE, "-"),
             "recall": (ORANGE, "-"),
@@ -79,10 +82,53 @@ def plot_threshold_curve(
         }
         names = {"f1": "F1", "mcc": "MCC", "youden": "Youden's J"}
         for name, (color, linestyle) in styles.items():
-            axes.plot(thresholds, curves[name], color=color, linestyle=linestyle, label=names.get(name, name))
-        _mark(axes, threshold, f"threshold {threshold:.3g} ({method})" if threshold is not None else "")
-        axes.set(xlabel="threshold on the probability", ylabel="value", ylim=(min(-0.02, *_lows(curves)), 1.02))
+            axes.plot(where, curves[name], color=color, linestyle=linestyle, label=names.get(name, name))
+        if threshold is not None:
+            place = float(_logit(np.array([threshold]))[0])
+            _mark(axes, place, f"threshold {threshold_text(threshold)} ({method})")
+        ticks = _ticks(float(where[0]), float(where[-1]))
+        axes.set_xticks(_logit(ticks), [f"{value:.7g}" for value in ticks])
+        axes.set(
+            xlabel="threshold on the probability, spaced by its logit",
+            ylabel="value",
+            ylim=(min(-0.02, *_lows(curves)), 1.02),
+        )
         legend_below(figure, axes, columns=3)
+
+
+def _thresholds(probabilities_N: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Where the curves are drawn: evenly on the logit of the probability, from the lowest to the highest.
+
+    Probabilities crowd at one end or both: on a plain axis all that matters would be one vertical line.
+    """
+    low, high = _logit(np.array([probabilities_N.min(), probabilities_N.max()], np.float64)).tolist()
+    room = 0.1 if high == low else 0.0
+    return _probability(np.linspace(low - room, high + room, POINTS))
+
+
+def _logit(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    inside = np.clip(probabilities, LEAST, 1 - LEAST)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def _probability(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-logits))
+
+
+def _ticks(low: float, high: float) -> NDArray[np.float64]:
+    """Round probabilities between two logits, so far apart that their labels do not meet."""
+    tails = 10.0 ** np.arange(-6, 0)
+    round_ones = np.unique(np.concatenate([tails, 1 - tails, np.arange(1, 10) / 10]))
+    inside = round_ones[(_logit(round_ones) >= low) & (_logit(round_ones) <= high)]
+    if inside.size < 4:
+        first, last = _probability(np.array([low, high]))
+        even = MaxNLocator(nbins=6).tick_values(first, last)
+        inside = even[(even >= first) & (even <= last)]
+    chosen: list[float] = []
+    for value, place in zip(inside.tolist(), _logit(inside).tolist(), strict=True):
+        if not chosen or place - _logit(np.array(chosen[-1:]))[0] > (high - low) / 7:
+            chosen.append(value)
+    return np.array(chosen)
 
 
 def _lows(curves: Mapping[str, np.ndarray]) -> list[float]:
@@ -114,7 +160,7 @@ def plot_score_histogram(
             )
         axes.set(xlabel="probability", ylabel="residues", yscale="log", xlim=(-0.02, 1.02), ylim=(0.7, None))
         _decades(axes)
-        _mark(axes, threshold, f"threshold {threshold:.3g}" if threshold is not None else "")
+        _mark(axes, threshold, f"threshold {threshold_text(threshold)}" if threshold is not None else "")
         legend_below(figure, axes, columns=2)
 
 

@@ -26,7 +26,9 @@ def draw_fold(
 
     `measures`: how the run measures what they show.
     """
-    pictures = training_pictures([row for row in rows if row["fold"] == fold], folder, monitor=None)
+    pictures = training_pictures(
+        [row for row in rows if row["fold"] == fold], folder, monitor=None, measures=measures
+    )
     for ion, threshold in thresholds.items():
         pictures += ion_pictures(table, ion, folder, threshold.to_dict(), fold, measures=measures)
     return pictures

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,14 @@ _FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;
 
 @dataclass(frozen=True)
 class Measures:
-    """Options of metrics that figures follow: recall from which the HRA counts, bins of the calibration error."""
+    """Options of metrics that figures follow: recall from which the HRA counts, bins of the calibration error.
+
+    `calls_from`: by metric of calls, the threshold while a run trains; the one of its tables is chosen at the end.
+    """
 
     min_recall: float = HraOptions.model_fields["min_recall"].default
     bins: int = EceOptions.model_fields["bins"].default
+    calls_from: Mapping[str, float] = field(default_factory=dict)
 
 
 DEFAULT_MEASURES = Measures()
@@ -104,14 +108,17 @@ def _calibrator(stored: StoredRun) -> Calibrator | None:
 def measures(resolved: Mapping[str, Any]) -> Measures:
     """From a resolved spec; the defaults of metrics that the run does not have."""
     metrics = resolved.get("metrics")
+    found = metrics.items() if isinstance(metrics, dict) else ()
+    tables = {name: table for name, table in found if isinstance(table, dict)}
     chosen: dict[str, Any] = {}
     for name in ("hra", "hra-normalised", "ece"):
-        options = metrics.get(name) if isinstance(metrics, dict) else None
-        for key, default in asdict(DEFAULT_MEASURES).items():
-            value = options.get(key) if isinstance(options, dict) else None
-            if isinstance(value, type(default)):
+        for key in ("min_recall", "bins"):
+            value = tables.get(name, {}).get(key)
+            if isinstance(value, type(getattr(DEFAULT_MEASURES, key))):
                 chosen.setdefault(key, value)
-    return Measures(**chosen)
+    thresholds = {name: table.get("default_threshold") for name, table in tables.items()}
+    calls_from = {name: float(value) for name, value in thresholds.items() if isinstance(value, int | float)}
+    return Measures(**chosen, calls_from=calls_from)
 
 
 def without_folders(text: str) -> str:

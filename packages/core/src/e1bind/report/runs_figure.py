@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from e1bind.inference.compare import Figure
-from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, WIDTH, drawing, legend_below
+from e1bind.report.style import GREY, LIGHT, OUT_OF_FOLD, TEST, WIDTH, drawing, panel_grid, shared_legend, shortened
 
 COLUMNS = 2
 LABEL = 28
@@ -27,33 +28,32 @@ def plot_comparison(
     rows = math.ceil(len(metrics) / COLUMNS)
     y = np.arange(len(names))[::-1]
     with drawing(path, height=1.0 + rows * (0.75 + 0.3 * len(names)), width=1.6 * WIDTH) as figure:
-        panels = figure.subplots(rows, COLUMNS, squeeze=False, sharey=True)
+        panels, place = panel_grid(figure, len(metrics), COLUMNS, sharey=True)
         figure.suptitle(title, x=0.01, ha="left", fontsize=10.5)
-        for axes, (metric, found) in zip(panels.ravel(), metrics.items(), strict=False):
+        for axes, (metric, found) in zip(panels, metrics.items(), strict=True):
             for row, value in zip(y, found, strict=True):
-                if value is None:
-                    continue
-                axes.plot(value.folds, [row] * len(value.folds), "|", color=LIGHT, markersize=11, label="folds")
-                axes.plot(value.oof, row, "o", color=BLUE, markersize=6, label="out-of-fold, all folds")
-                test = list(value.test.values())
-                axes.plot(test, [row] * len(test), "D", color=ORANGE, fillstyle="none", markersize=6, label="test")
+                if value is not None:
+                    _draw(axes, row, value)
             for row, best in zip(y, _best(baselines, metric, len(names)), strict=True):
                 if math.isfinite(best):
                     axes.plot(best, row, "x", color=GREY, markersize=6, label="best baseline, out-of-fold")
             axes.set_title(metric)
-            axes.set_yticks(y, [name if len(name) <= LABEL else name[: LABEL - 1] + "…" for name in names])
+            axes.set_yticks(y, [shortened(name, LABEL) for name in names])
             axes.set_ylim(-0.6, len(names) - 0.4)
             axes.grid(visible=False, axis="y")
             axes.locator_params(axis="x", nbins=5)
-        for axes in panels.ravel()[len(metrics) :]:
-            axes.set_visible(False)
-        first = panels.ravel()[0]
-        seen: set[str] = set()
-        for line in first.lines:
-            if line.get_label() in seen or not len(line.get_xdata()):
-                line.set_label("_")
-            seen.add(str(line.get_label()))
-        legend_below(figure, first, columns=3)
+        shared_legend(figure, panels, place, columns=2)
+
+
+def _draw(axes: Axes, row: int, value: Figure) -> None:
+    """One run's metric: single folds, then all folds and test chains with their intervals."""
+    axes.plot(value.folds, [row] * len(value.folds), "|", color=LIGHT, markersize=11, label="folds")
+    axes.plot(value.oof.value, row, linestyle="", label="out-of-fold, all folds; 95 % over proteins", **OUT_OF_FOLD)
+    axes.hlines(row, value.oof.low, value.oof.high, color=OUT_OF_FOLD["color"], linewidth=1.8)
+    for number, test in enumerate(value.test.values(), 1):
+        below = row - 0.14 * number
+        axes.plot(test.value, below, linestyle="", label="test", **TEST)
+        axes.hlines(below, test.low, test.high, color=TEST["color"], linewidth=1.4)
 
 
 def _best(baselines: Mapping[str, Mapping[str, Sequence[Figure | None]]], metric: str, runs: int) -> list[float]:
@@ -69,4 +69,4 @@ def _best(baselines: Mapping[str, Mapping[str, Sequence[Figure | None]]], metric
 
 def _value(row: Sequence[Figure | None] | None, run: int) -> float:
     figure = None if row is None else row[run]
-    return -math.inf if figure is None or math.isnan(figure.oof) else figure.oof
+    return -math.inf if figure is None or math.isnan(figure.oof.value) else figure.oof.value

@@ -6,9 +6,10 @@ small (4.6 inches wide) so that their text is still readable where a phone shrin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -27,6 +28,10 @@ FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"Creatio
 """Endings of figures, and what is left out of each so that equal data give equal bytes."""
 WIDTH = 4.6
 """Inches of a figure's width."""
+
+OUT_OF_FOLD: dict[str, Any] = {"marker": "o", "color": BLUE, "markersize": 6}
+TEST: dict[str, Any] = {"marker": "D", "color": ORANGE, "markersize": 6, "fillstyle": "none"}
+"""Marks of figures out of fold and on test chains, the same in every picture."""
 
 _STYLE = {
     "axes.edgecolor": "#444444",
@@ -79,6 +84,32 @@ def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending]))
+
+
+def panel_grid(figure: Figure, panels: int, columns: int = 2, **shared: Any) -> tuple[list[Axes], Axes | None]:
+    """So many axes, `columns` in a row; and the first empty place of the last row, if any, for a legend."""
+    rows = -(-panels // columns)
+    grid = figure.subplots(rows, min(columns, panels), squeeze=False, **shared).ravel().tolist()
+    for axes in grid[panels:]:
+        axes.set_axis_off()
+    return grid[:panels], (grid[panels] if len(grid) > panels else None)
+
+
+def shared_legend(figure: Figure, panels: Iterable[Axes], place: Axes | None, columns: int) -> None:
+    """One legend of all panels, each label once: in the empty place of a grid, or else below."""
+    lines = {name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if lines and place is not None:
+        place.legend(list(lines.values()), list(lines), loc="center")
+    elif lines:
+        figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=columns)
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` in at most so many characters: names of runs and chains differ at their ends."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:

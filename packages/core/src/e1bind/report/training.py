@@ -1,7 +1,8 @@
 """Figures of the training: losses, the monitored metric, and where residues stand to their prototype.
 
 All take the rows that folds log: `{"fold", "epoch", "ion", "split": "train" | "valid", <scalars>}`. Where rows
-of several folds or ions share an axis, each is a thin line and their mean is a bold one.
+of several folds or ions share an axis, each is a thin line and their mean is a bold one; a fold that stopped early
+is in it with its last value.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from e1bind.report.style import (
     instead_of_data,
     legend_below,
     line_style,
+    panel_grid,
+    shared_legend,
 )
 
 Row = Mapping[str, Any]
@@ -51,19 +54,33 @@ def curves_of(rows: Iterable[Row], key: str, split: str) -> dict[tuple[int, str]
 
 
 def mean_curve(curves: Iterable[Curve]) -> Curve:
-    """Mean over the curves that reach an epoch."""
-    values: dict[int, list[float]] = defaultdict(list)
-    for curve in curves:
-        for epoch, value in curve.items():
-            values[epoch].append(value)
-    return {epoch: math.fsum(values[epoch]) / len(values[epoch]) for epoch in sorted(values)}
+    """Mean over all curves, from the first epoch at which each has a value.
+
+    A curve that ends (its fold stopped early), or is undefined in an epoch, counts with its last value: a mean of
+    those that go on would jump where a bad one stops.
+    """
+    known = list(curves)
+    epochs = sorted({epoch for curve in known for epoch in curve})
+    last: dict[int, float] = {}
+    mean: Curve = {}
+    for epoch in epochs:
+        last.update({index: curve[epoch] for index, curve in enumerate(known) if epoch in curve})
+        if len(last) == len(known):
+            mean[epoch] = math.fsum(last.values()) / len(last)
+    return mean
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], label: str, style: _Style) -> bool:
-    """Thin lines for the curves and a bold one for their mean; a single epoch gets a dot. False without curves."""
+    """Thin lines for the curves and a bold one for their mean; a single epoch gets a dot. False without curves.
+
+    A thin line that ends before others has a bar at its end: the mean goes on with its last value.
+    """
     if len(curves) > 1:
+        end = max(max(curve) for curve in curves)
         for curve in curves:
             axes.plot(list(curve), list(curve.values()), **{**style, "linestyle": "-"}, linewidth=0.7, alpha=0.35)
+            if (stopped := max(curve)) < end:
+                axes.plot([stopped], [curve[stopped]], "|", color=style["color"], markersize=7, alpha=0.6)
     mean = mean_curve(curves)
     if mean:
         marker: _Style = {"marker": "o", "markersize": 3.5} if len(mean) == 1 else {}
@@ -94,27 +111,18 @@ def metric_keys(rows: Iterable[Row]) -> list[str]:
     return [key for key in keys["valid"] if key not in keys["train"] and not key.startswith("loss")]
 
 
-def _panels(figure: Figure, keys: Sequence[str]) -> dict[str, Axes]:
-    """Axes by key, two in a row, with the epochs on the lowest of each column."""
-    lines = math.ceil(len(keys) / 2)
-    grid = figure.subplots(lines, min(2, len(keys)), squeeze=False).ravel().tolist()
-    for axes in grid[len(keys) :]:
-        axes.set_axis_off()
-    for axes in grid[: len(keys)]:
+def _panels(figure: Figure, keys: Sequence[str]) -> tuple[dict[str, Axes], Axes | None]:
+    """Axes by key, two in a row, with the epochs on the lowest of each column; and the place left for a legend."""
+    grid, place = panel_grid(figure, len(keys))
+    for axes in grid:
         axes.xaxis.set_major_locator(_whole_epochs())
-    for axes in grid[: len(keys)][-2:]:
+    for axes in grid[-2:]:
         axes.set_xlabel("epoch")
-    return dict(zip(keys, grid, strict=False))
+    return dict(zip(keys, grid, strict=True)), place
 
 
 def _panels_height(keys: Sequence[str]) -> float:
     return 0.6 + 1.65 * max(1, math.ceil(len(keys) / 2))
-
-
-def _shared_legend(figure: Figure, panels: Iterable[Axes], columns: int) -> None:
-    lines = {name: line for axes in panels for line, name in zip(*axes.get_legend_handles_labels(), strict=True)}
-    if lines:
-        figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=columns)
 
 
 def _measured(curves: Iterable[Curve]) -> bool:
@@ -128,27 +136,35 @@ def plot_losses(rows: Sequence[Row], path: Path) -> None:
     with drawing(path, _panels_height(keys)) as figure:
         if not keys:
             return instead_of_data(figure.subplots(), "no losses were logged")
-        panels = _panels(figure, keys)
+        panels, place = _panels(figure, keys)
         for key, axes in panels.items():
             for split, style in _SPLITS.items():
                 curves = list(curves_of(rows, key, split).values())
                 if _measured(curves):
                     _draw(axes, curves, split, style)
             axes.set_title("weighted sum" if key == "loss" else key.removeprefix("loss/"))
-        _shared_legend(figure, panels.values(), columns=2)
+        shared_legend(figure, panels.values(), place, columns=2)
 
 
-def plot_metrics(rows: Sequence[Row], path: Path) -> None:
-    """A panel for each metric of the validation chains, a colour for each ion."""
+def plot_metrics(rows: Sequence[Row], path: Path, calls_from: Mapping[str, float] | None = None) -> None:
+    """A panel for each metric of the validation chains, a colour for each ion.
+
+    `calls_from`: for metrics of calls the threshold during training; the run's own is chosen after it.
+    """
     keys = metric_keys(rows)
     with drawing(path, _panels_height(keys)) as figure:
         if not keys:
             return instead_of_data(figure.subplots(), "no metrics were logged")
-        panels = _panels(figure, keys)
+        panels, place = _panels(figure, keys)
         for key, axes in panels.items():
             _by_ion(axes, curves_of(rows, key, "valid"))
-            axes.set_title(key)
-        _shared_legend(figure, panels.values(), columns=4)
+            axes.set_title(_measured_how(key, calls_from))
+        shared_legend(figure, panels.values(), place, columns=4)
+
+
+def _measured_how(metric: str, calls_from: Mapping[str, float] | None) -> str:
+    """A metric, and from which probability on residues are called for it."""
+    return f"{metric}, calls from {calls_from[metric]:g}" if calls_from and metric in calls_from else metric
 
 
 def _by_ion(axes: Axes, curves: Mapping[tuple[int, str], Curve]) -> None:
@@ -156,7 +172,13 @@ def _by_ion(axes: Axes, curves: Mapping[tuple[int, str], Curve]) -> None:
         _draw(axes, [curve for (_, name), curve in curves.items() if name == ion], ion, line_style(index))
 
 
-def plot_metric(rows: Sequence[Row], metric: str, path: Path, best_epochs: Mapping[int, int] | None = None) -> None:
+def plot_metric(
+    rows: Sequence[Row],
+    metric: str,
+    path: Path,
+    best_epochs: Mapping[int, int] | None = None,
+    calls_from: Mapping[str, float] | None = None,
+) -> None:
     """`metric` on the validation chains, a colour for each ion; a dot marks the best epoch of each fold."""
     curves = curves_of(rows, metric, "valid")
     with drawing(path, height=3.1) as figure:
@@ -169,7 +191,7 @@ def plot_metric(rows: Sequence[Row], metric: str, path: Path, best_epochs: Mappi
             best = (best_epochs or {}).get(fold)
             if best in curve:
                 axes.plot([best], [curve[best]], "o", color=colors[ion], markersize=5)
-        axes.set_ylabel(metric)
+        axes.set_ylabel(_measured_how(metric, calls_from))
         _epoch_axis(axes)
         legend_below(figure, axes, columns=4)
 
