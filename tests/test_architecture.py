@@ -114,7 +114,7 @@ RUN_FILES = r"""
     | metrics\.jsonl? | metrics\.csv | summary\.(json|csv) | oof_preds | global_thresholds | calibration\.yaml
     | report\.html$ | fold\.json | fold_(?!mean|sd|min|max) | best_e1 | adapter_model | adapter_config | nonfinite
     | baselines\.safetensors | evaluation_ | per_protein\.csv | predictions\.csv | ^last$ | ^plots$ | ^trackers$
-    | ^\.lock$
+    | ^\.lock$ | sessions\.jsonl
 """
 
 

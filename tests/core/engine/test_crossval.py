@@ -23,6 +23,7 @@ from e1bind.runs.fold_state import StateFiles
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import read_oof
+from e1bind.runs.sessions import sessions_of
 from e1bind.spec import load_spec
 
 
@@ -57,6 +58,14 @@ def test_out_of_fold_rows_are_every_training_residue_once_by_the_fold_that_held_
         assert int(labels[chain][index]) == label
     for chain in sequences:
         assert len(set(table["fold"][table["protein"] == chain])) == 1
+
+
+def test_a_run_keeps_when_and_on_what_it_was_trained(finished):
+    (session,) = sessions_of(finished.run)
+    assert session.command is None  # a test trained it
+    assert session.device.startswith("CPU, ")
+    assert session.processes == 1
+    assert session.seconds > 0
 
 
 def test_thresholds_come_from_the_out_of_fold_table(finished):

@@ -15,6 +15,7 @@ from e1bind.errors import DataError, UserError
 from e1bind.inference.evaluate import EvaluateOptions, evaluate
 from e1bind.inference.overlap import overlap, training_sequences
 from e1bind.inference.predict import PredictOptions, predict
+from e1bind.report.page import number
 
 NEW = """\
 >new_1
@@ -78,7 +79,22 @@ def test_files_hold_intervals_reasons_proteins_and_figures(evaluated):
     assert per_protein[2]["auprc"] == ""
     names = {file.name for file in folder.iterdir()}
     assert {"metrics_ZN.png", "pr_ZN.png", "roc_ZN.png", "reliability_ZN.png", "track_ZN_new_1.png"} <= names
+    assert "evaluation.html" in names
     assert not [name for name in names if name.endswith(".tmp")]
+
+
+def test_the_page_shows_the_numbers_of_the_tables_and_every_figure(evaluated, finished):
+    _, folder = evaluated
+    page = (folder / "evaluation.html").read_text()
+    found = {row["metric"]: row for row in rows(folder / "metrics.csv")}
+    for metric, row in found.items():
+        oof = finished.summary.oof["ZN"].metrics[metric]
+        shown = [number(float(row["value"])), "—", number(oof)]
+        assert f'<th scope="row">{metric}</th>' + "".join(f"<td>{cell}</td>" for cell in shown) in page, metric
+    assert "2 proteins are too few to resample" in page
+    assert page.count("<img") == len(list(folder.glob("*.png")))
+    assert finished.files.run_id in page
+    assert str(folder) not in page
 
 
 def test_chains_of_the_training_are_found_by_id_and_by_sequence(trained, root, write):

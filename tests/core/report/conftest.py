@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from matplotlib.figure import Figure
 
 from e1bind.contracts import MetricInputs
 from e1bind.metrics.curves import Auprc, Auroc, Hra
 from e1bind.metrics.options import HraOptions, NoOptions
 from e1bind.metrics.thresholds import choose_threshold
-from e1bind.report.html import write_report
+from e1bind.report.run_page import write_report
 from e1bind.runs.fingerprints import spec_fingerprint
 
 LETTERS = np.array(list("ACDEFGHIKLMNPQRSTVWY"))
@@ -184,3 +185,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of two ions, with its run directory around it."""
     folder = tmp_path_factory.mktemp("results") / "demo-20260101-000000-abcd"
     return write_report(write_run(folder, ["ZN", "CA"]))
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were written, to look into."""
+    written, save = [], Figure.savefig
+
+    def savefig(figure, *args, **kwargs):
+        written.append(figure)
+        save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    return written

@@ -11,7 +11,6 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.image import imread
 from sklearn.metrics import precision_recall_curve
 
@@ -48,19 +47,6 @@ def warnings_are_errors():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were written, to look into."""
-    written, save = [], Figure.savefig
-
-    def savefig(figure, *args, **kwargs):
-        written.append(figure)
-        save(figure, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", savefig)
-    return written
 
 
 @pytest.mark.parametrize("name", SCORED)

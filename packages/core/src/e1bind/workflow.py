@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
@@ -17,21 +16,17 @@ from e1bind.files.writing import together, told
 from e1bind.inference.compare import Comparison
 from e1bind.inference.compare import compare as _compare
 from e1bind.inference.comparison_tables import write_comparison
-from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult, labelled, table_of
+from e1bind.inference.evaluate import EvaluateOptions, Evaluation
 from e1bind.inference.evaluate import evaluate as _evaluate
-from e1bind.inference.evaluation_tables import evaluation_folder, write_evaluation
+from e1bind.inference.evaluation_tables import evaluation_folder, test_name, write_evaluation
 from e1bind.inference.predict import Advance
-from e1bind.inference.stream import Prediction
-from e1bind.metrics.curves import Auprc
-from e1bind.metrics.options import NoOptions
 from e1bind.metrics.resampling import RESAMPLES
 from e1bind.metrics.thresholds import Threshold
-from e1bind.report.baselines_figure import methods, plot_baselines
-from e1bind.report.html import write_report
-from e1bind.report.interval_figures import Bar, evaluation_figures
-from e1bind.report.run import draw_fold, draw_run
+from e1bind.report.evaluation_page import draw_evaluation
+from e1bind.report.run import draw_fold, draw_run, redraw
 from e1bind.report.rundata import measures
 from e1bind.report.runs_figure import plot_comparison
+from e1bind.report.style import Format
 from e1bind.runs.fold_results import FoldResult
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import opened
@@ -87,10 +82,13 @@ def collect(run: Path, trusted: bool = False) -> Finished:
     return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw)
 
 
-def report(run: Path) -> Path:
-    """Draw the figures and the report of a finished run again; the report's path. Raises `RunError`."""
+def report(run: Path, formats: Sequence[Format] = (), folds: bool = False) -> Path:
+    """Draw the figures and the report of a finished run again; the report's path. Raises `RunError`.
+
+    `formats`: what the figures are written as beside PNG; `folds`: those of each fold as well.
+    """
     with locked(opened(run).path), disk_advice(run, f"e1bind report {quote(str(run))}"):
-        return write_report(run)
+        return redraw(run, formats, folds)
 
 
 def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
@@ -98,7 +96,8 @@ def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, threshold
         folder = run.files.fold(result.fold)
         with locked(folder.path):
             folder.sweep()
-        draw_fold(folder.plots, result.rows, table, result.fold, thresholds, measures(run.resolved))
+        chosen = {ion: threshold.to_dict() for ion, threshold in thresholds.items()}
+        draw_fold(folder.plots, result.rows, table, result.fold, chosen, measures(run.resolved))
     draw_run(run, table, thresholds)
 
 
@@ -109,33 +108,8 @@ def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: N
     folder = evaluation_folder(used, options)
     with told(folder.path, "-o"), together():
         write_evaluation(evaluation, folder)
-        table = table_of(evaluation)
-        for result in evaluation.ions:
-            oof = used.summary.oof[result.ion].metrics
-            bars = [
-                Bar(name, found.value, found.low, found.high, oof.get(name, math.nan))
-                for name, found in result.metrics.items()
-            ]
-            threshold = {"threshold": result.threshold, "method": used.spec.metrics.threshold_method}
-            calibration = used.calibrations.get(result.ion)
-            how = measures(used.stored.resolved)
-            evaluation_figures(table, result.ion, folder.path, threshold, bars, _examples(result), calibration, how)
-            if result.judged is not None:
-                beside = methods(result.judged.auprc, result.judged.baselines)
-                file = folder.path / f"baselines_{file_part(result.ion)}.png"
-                plot_baselines(beside, file, f"{result.ion}, test chains")
+        draw_evaluation(evaluation, folder, test_name(used, options))
     return evaluation, folder.path
-
-
-def _examples(result: IonResult) -> dict[str, str]:
-    """The chains with the best, the median and the worst average precision."""
-    scored = sorted((a, p.record.id) for p in result.predictions if not math.isnan(a := _auprc(p, result)))
-    places = {"best": len(scored) - 1, "median": len(scored) // 2, "worst": 0}
-    return {scored[place][1]: rank for rank, place in places.items() if scored}
-
-
-def _auprc(prediction: Prediction, result: IonResult) -> float:
-    return Auprc(NoOptions())(labelled([prediction], result.ion, result.threshold)).value
 
 
 def compare(runs: Sequence[Path], folder: Path, resamples: int = RESAMPLES, seed: int = 1) -> Comparison:

@@ -15,7 +15,7 @@ from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
 from e1bind.engine.dataset import data_facts, make_folds, read_training_data
-from e1bind.engine.distributed import World, peer_advice, restarts, world
+from e1bind.engine.distributed import World, device_name, peer_advice, restarts, world
 from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
@@ -33,6 +33,7 @@ from e1bind.runs.frozen_spec import TRUST, brings_code
 from e1bind.runs.layout import RunDir, check_run_id, opened
 from e1bind.runs.lock import locked
 from e1bind.runs.log_file import logging_to
+from e1bind.runs.sessions import Session
 from e1bind.spec import RunSpec
 from e1bind.spec.crosschecks import spec_warnings
 
@@ -143,6 +144,9 @@ class _CrossValidation:
         self.run_dir, main = run, self.world.is_main
         # Each fold of an array job has a log of its own: appending from many machines would tear lines apart.
         log_file = run.log if only is None else run.fold(only).log
+        self.session = Session(
+            (run if only is None else run.fold(only)).sessions, device_name(self.world.device), self.world.size
+        )
         with (
             locked(run.path, main and only is None),
             logging_to(log_file if main else None),
@@ -171,10 +175,22 @@ class _CrossValidation:
         started = time.perf_counter()
         with StopRequest(resume) as stop:
             for fold in folds:
-                with locked(self.run_dir.fold(fold).path, self.world.is_main):
+                with locked(self.run_dir.fold(fold).path, self.world.is_main), self._session():
                     # Folds of an array job leave the files of the whole run alone.
                     self._fold(fold, stop, join=len(folds) > 1)
         log.info("%d fold%s took %.0f s", len(folds), "s"[: len(folds) > 1], time.perf_counter() - started)
+
+    @contextmanager
+    def _session(self) -> Iterator[None]:
+        """Write down when this work began, and how long it took so far."""
+        if not self.world.is_main:
+            yield
+            return
+        self.session.begin()
+        try:
+            yield
+        finally:
+            self.session.pause()
 
     def _resume_command(self, only: int | None) -> str:
         command = f"e1bind train --resume {quote(str(self.run_dir.path))}"

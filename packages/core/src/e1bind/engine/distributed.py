@@ -83,6 +83,13 @@ class World:
             dist.barrier()
 
 
+def device_name(device: torch.device) -> str:
+    """For people: the GPU's name, or the CPU with the threads torch uses."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type.upper()}, {torch.get_num_threads()} thread{'s'[: torch.get_num_threads() != 1]}"
+
+
 def under_torchrun() -> bool:
     """Whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ

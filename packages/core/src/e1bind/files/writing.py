@@ -67,6 +67,11 @@ _READY: ContextVar[dict[Path, Path] | None] = ContextVar("_READY", default=None)
 """What waits for the end of `together`: by place, the file that will take it."""
 
 
+def just_written(path: Path) -> Path:
+    """Where the bytes of a file stand that was written a moment ago: within `together` not in its place yet."""
+    return (_READY.get() or {}).get(path.absolute(), path)
+
+
 @contextmanager
 def output(path: Path, option: str = "-o") -> Iterator[IO[bytes]]:
     """Bytes for a file that the user named: a new one in its place at the end, or as it was after an error.

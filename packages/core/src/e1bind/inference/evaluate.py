@@ -116,7 +116,7 @@ def _ions_of(run: FinishedRun, options: EvaluateOptions) -> list[str]:
     return ions
 
 
-_COLUMNS = ("protein", "amino_acid", "ion", "label", "probability", "fold")
+_COLUMNS = ("protein", "residue_index", "amino_acid", "ion", "label", "probability", "fold")
 
 Read = Callable[[str], list[ResidueRecord]]
 
@@ -229,6 +229,7 @@ def table_of(evaluation: Evaluation) -> Table:
         for prediction in result.predictions:
             length = len(prediction.record)
             columns["protein"].append(np.full(length, prediction.record.id))
+            columns["residue_index"].append(np.arange(length))
             columns["amino_acid"].append(np.array(list(prediction.record.sequence)))
             columns["ion"].append(np.full(length, result.ion))
             columns["label"].append(prediction.record.labels[result.ion])

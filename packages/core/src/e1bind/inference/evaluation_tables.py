@@ -30,11 +30,17 @@ from e1bind.runs.reader import FinishedRun
 from e1bind.runs.schemas import RUN
 
 
+def test_name(run: FinishedRun, options: EvaluateOptions) -> str:
+    """What the test chains are called: their file without its ending."""
+    data = options.data or getattr(run.spec.data.options, "test", None) or Path("test")
+    return data.name.split(".")[0].replace("{ion}", "all")
+
+
 def evaluation_folder(run: FinishedRun, options: EvaluateOptions) -> EvaluationDir:
     """The folder of the results, made if need be; in the run unless one is named. Raises `UserError`."""
-    data = options.data or getattr(run.spec.data.options, "test", None) or Path("test")
-    name = data.name.split(".")[0].replace("{ion}", "all")
-    folder = run.files.evaluation(name) if options.target is None else EvaluationDir(options.target)
+    folder = (
+        run.files.evaluation(test_name(run, options)) if options.target is None else EvaluationDir(options.target)
+    )
     output_folder(folder.path)
     if options.target is None:
         sweep(folder.path)

@@ -27,7 +27,7 @@ def methods(run: Range, baselines: Mapping[str, BaselineFigures]) -> list[Method
     return [Method(RUN, run), *sorted(found, key=lambda method: -np.nan_to_num(method.auprc.value))]
 
 
-def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
+def plot_baselines(found: Sequence[Method], path: Path) -> None:
     """A bar for each method with its interval; above it name and value, and how far the run is above it."""
     with drawing(path, height=1.0 + 0.55 * len(found)) as figure:
         axes = figure.subplots()
@@ -45,7 +45,6 @@ def plot_baselines(found: Sequence[Method], path: Path, title: str) -> None:
         axes.set_yticks([])
         axes.set_ylim(-0.4, len(found) - 0.3)
         axes.set_xlabel("AUPRC, 95 % interval over proteins")
-        axes.set_title(title)
         axes.grid(visible=False, axis="y")
 
 

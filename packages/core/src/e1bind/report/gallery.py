@@ -102,7 +102,7 @@ def baseline_pictures(summary: Summary, ion: str, folder: Path) -> list[Picture]
         "Out of fold, on the same residues. The run is worth its cost where the paired difference, with its 95 % "
         "interval over proteins, lies above 0.",
     )
-    plot_baselines(methods(of.auprc, of.baselines), picture.file, f"{ion}, out of fold")
+    plot_baselines(methods(of.auprc, of.baselines), picture.file)
     return [picture]
 
 
@@ -166,8 +166,13 @@ def ion_pictures(
     return pictures
 
 
-def track_pictures(table: Table, ion: str, folder: Path, threshold: float | None) -> list[Picture]:
-    """The proteins with the best, the median and the worst average precision of an ion, residue by residue."""
+def track_pictures(
+    table: Table, ion: str, folder: Path, threshold: float | None, held_out: bool = True
+) -> list[Picture]:
+    """The proteins with the best, the median and the worst average precision of an ion, residue by residue.
+
+    `held_out`: the table is that of a training, whose folds held chains out.
+    """
     keep_N = table["ion"] == ion
     rows = {name: column[keep_N] for name, column in table.items()}
     pictures = []
@@ -179,7 +184,8 @@ def track_pictures(table: Table, ion: str, folder: Path, threshold: float | None
         sequence = "".join(chain["amino_acid"])
         plot_residue_track(chain["probability"], chain["label"], file, threshold, sequence)
         caption = f"{rank} average precision of all chains: {precision:.3f}. {_sites(chain, threshold)}"
-        pictures.append(Picture(file, f"{protein} ({ion}), held out in fold {chain['fold'][0]}", caption))
+        where = f", held out in fold {chain['fold'][0]}" if held_out else ""
+        pictures.append(Picture(file, f"{protein} ({ion}){where}", caption))
     return pictures
 
 

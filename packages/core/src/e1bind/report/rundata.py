@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import StoredRun, read_run
 from e1bind.runs.schemas import PluginSource, Summary
+from e1bind.runs.sessions import SessionRecord, sessions_of
 
 _FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
 
@@ -55,6 +56,7 @@ class RunData:
     environment: Any
     plugins: Mapping[str, PluginSource]
     calibrator: Calibrator | None = None
+    sessions: Sequence[SessionRecord] = ()
 
     @property
     def measures(self) -> Measures:
@@ -92,6 +94,7 @@ def gather(stored: StoredRun, oof: Table, thresholds: Mapping[str, Mapping[str, 
         environment=None if environment is None else json_value(environment.encode(), stored.files.environment),
         plugins=stored.plugins(),
         calibrator=calibrator,
+        sessions=sessions_of(stored.files),
     )
 
 

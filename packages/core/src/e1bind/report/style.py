@@ -6,10 +6,11 @@ small (4.6 inches wide) so that their text is still readable where a phone shrin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -26,6 +27,8 @@ SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", "-.", ":")
 FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """Endings of figures, and what is left out of each so that equal data give equal bytes."""
+Format = Literal["svg", "pdf"]
+_ALSO: ContextVar[Sequence[Format]] = ContextVar("_ALSO", default=())
 WIDTH = 4.6
 """Inches of a figure's width."""
 
@@ -72,8 +75,8 @@ def line_style(index: int) -> dict[str, str]:
 def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
     """A figure of `width` x `height` inches that is written to `path` at the end, whole or not at all.
 
-    It is a PNG, an SVG or a PDF by its name; any other ending is a `UserError`. A user's own matplotlib settings
-    have no effect, and equal data give equal bytes.
+    It is a PNG, an SVG or a PDF by its name; any other ending is a `UserError`. Within `also_as` further formats
+    stand beside it. A user's own matplotlib settings have no effect, and equal data give equal bytes.
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
@@ -83,7 +86,23 @@ def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]
         FigureCanvasAgg(figure)
         yield figure
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending]))
+        for place in dict.fromkeys((path, *(path.with_suffix(f".{name}") for name in _ALSO.get()))):
+            _save(figure, place)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    ending = path.suffix.lower()
+    atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending]))
+
+
+@contextmanager
+def also_as(formats: Sequence[Format]) -> Iterator[None]:
+    """Figures drawn within are written in these formats too, beside the one they are named after."""
+    before = _ALSO.set(formats)
+    try:
+        yield
+    finally:
+        _ALSO.reset(before)
 
 
 def panel_grid(figure: Figure, panels: int, columns: int = 2, **shared: Any) -> tuple[list[Axes], Axes | None]:

@@ -80,6 +80,11 @@ class FoldDir:
         """The log of a fold that is trained alone."""
         return self.path / "training.log"
 
+    @property
+    def sessions(self) -> Path:
+        """When and how a fold was worked on that is trained alone."""
+        return self.path / "sessions.jsonl"
+
     def bundle(self, position: str) -> Path:
         """What a step with a non-finite number was made of."""
         return self.path / f"nonfinite-{position}.pt"
@@ -100,6 +105,11 @@ class EvaluationDir:
     def figures(self) -> Path:
         """What it came to, for programs; written last."""
         return self.path / "metrics.json"
+
+    @property
+    def page(self) -> Path:
+        """Everything on one page."""
+        return self.path / "evaluation.html"
 
     @property
     def metrics(self) -> Path:
@@ -164,6 +174,11 @@ class RunDir:
     @property
     def log(self) -> Path:
         return self.path / "training.log"
+
+    @property
+    def sessions(self) -> Path:
+        """When, on what and by which command the run was worked on."""
+        return self.path / "sessions.jsonl"
 
     @property
     def metrics(self) -> Path:

@@ -1,20 +1,13 @@
-"""The report: one file that shows a whole run, with no network, script or font from elsewhere.
-
-The template escapes everything that comes from files; a content security policy lets the browser load nothing.
-"""
+"""The report: one page that shows a whole run."""
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e1bind import __version__
 from e1bind.files.text import file_part
@@ -22,11 +15,9 @@ from e1bind.files.writing import atomic_write_text
 from e1bind.metrics.thresholds import threshold_text
 from e1bind.report.baselines_figure import apart_text
 from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
+from e1bind.report.page import NONE, Grid, between, made_by, mean_and_spread, number, template
 from e1bind.report.rundata import RunData, load, without_folders
 from e1bind.runs.schemas import RUN, PluginSource, Summary
-
-NONE = "—"
-"""Shown where a number is undefined."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +27,10 @@ class IonSection:
     name: str
     anchor: str
     facts: Sequence[tuple[str, str]]
-    folds: Sequence[Sequence[str]]
-    fold_head: Sequence[str]
+    folds: Grid
     undefined: Sequence[str]
-    baselines: Sequence[Sequence[str]]
-    choices: Sequence[Sequence[str]]
+    baselines: Grid | None
+    choices: Grid | None
     pictures: Sequence[Picture]
     tracks: Sequence[Picture]
 
@@ -54,113 +44,88 @@ def render(data: RunData) -> Path:
     """As `write_report`, from what was read already."""
     plots, summary = data.files.plots, data.summary
     training = training_pictures(data.rows, plots, summary.monitor, data.best_epochs, data.measures)
-    page = _template().render(
+    commands = dict.fromkeys(record.command for record in data.sessions if record.command is not None)
+    page = template("report.html.j2").render(
         version=__version__,
+        title=summary.run_id,
         summary=summary,
         backbone=without_folders(summary.backbone),
+        made=made_by(data.sessions, data.environment),
+        commands=[without_folders(command) for command in commands],
         warnings=[without_folders(warning) for warning in summary.warnings],
         counts=data_table(summary),
-        oof_head=["ion", "threshold", *summary.metric_names],
         oof=oof_table(summary),
-        against_head=["method", "run above it, AUPRC (95 %)", "threshold", *summary.metric_names],
         ions=[_ion_section(data, ion, plots) for ion in summary.ions],
         training=training,
         spec=without_folders(data.spec),
         overrides=without_folders(data.overrides).splitlines(),
         resolved=without_folders(_pretty(data.resolved)),
         environment=without_folders(_pretty(data.environment)),
-        plugins=plugin_table(data.plugins),
+        plugins=Grid(["in the spec", "component", "from"], plugin_table(data.plugins)),
     )
     atomic_write_text(data.files.report, page)
     return data.files.report
 
 
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("e1bind.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["embedded"] = embedded
-    return environment.get_template("report.html.j2")
-
-
-def embedded(file: Path) -> str:
-    """A PNG as a data URL."""
-    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
-
-
-def number(value: Any) -> str:
-    """Three decimals, two digits for what is smaller, thousands set apart; a dash for what is undefined."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return NONE
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.3f}" if value == 0 or abs(value) >= 0.01 else f"{value:.2g}"
-    return str(value)
-
-
-def data_table(summary: Summary) -> list[list[str]]:
+def data_table(summary: Summary) -> Grid:
     """Ion, proteins, residues, binding residues and their share."""
     table = []
     for ion, row in summary.data.items():
         share = row.positives / row.residues if row.residues else math.nan
         counts = [number(count) for count in (row.proteins, row.residues, row.positives)]
         table.append([ion, *counts, NONE if math.isnan(share) else f"{share:.2%}"])
-    return table
+    return Grid(["ion", "proteins", "residues", "binding", "share"], table)
 
 
-def oof_table(summary: Summary) -> list[list[str]]:
-    """Ion, threshold and metrics over all folds."""
-    return [
-        [ion, threshold_text(row.threshold), *(number(row.metrics[name]) for name in summary.metric_names)]
-        for ion, row in summary.oof.items()
-    ]
+def oof_table(summary: Summary) -> Grid:
+    """Threshold and metrics over all folds, a column for each ion."""
+    names = summary.metric_names
+    intervals = any(row.auprc is not None and not math.isnan(row.auprc.low) for row in summary.oof.values())
+    columns = [["threshold", *(["auprc, 95 % over proteins"] if intervals else []), *names]]
+    for row in summary.oof.values():
+        auprc = NONE if row.auprc is None else between(row.auprc.low, row.auprc.high)
+        figures = [number(row.metrics[name]) for name in names]
+        columns.append([threshold_text(row.threshold), *([auprc] if intervals else []), *figures])
+    return Grid.of_columns(["", *summary.oof], columns)
 
 
-def fold_table(summary: Summary, ion: str) -> list[list[str]]:
-    """A row for each fold at its best epoch, then mean and standard deviation over the folds."""
+def fold_table(summary: Summary, ion: str) -> Grid:
+    """A column for each fold at its best epoch, mean and standard deviation over them, and all folds together."""
     names = summary.metric_names
     rows = [row for row in summary.folds if row.ion == ion]
-    table = []
+    columns = [["best epoch", "proteins", "residues", "binding", *names]]
     for row in rows:
-        head = [number(row.fold), f"{row.best_epoch} of {row.epochs}"]
-        head += [number(count) for count in (row.proteins, row.residues, row.positives)]
-        table.append([*head, *(number(row.metrics[name]) for name in names)])
+        counts = [number(count) for count in (row.proteins, row.residues, row.positives)]
+        figures = [number(row.metrics[name]) for name in names]
+        columns.append([f"{row.best_epoch} of {row.epochs}", *counts, *figures])
     values = [[row.metrics[name] for row in rows if not math.isnan(row.metrics[name])] for name in names]
-    table.append(["mean ± sd", "", "", "", "", *(mean_and_spread(column) for column in values)])
-    return table
+    columns.append(["", "", "", "", *(mean_and_spread(value) for value in values)])
+    whole, metrics = summary.data[ion], summary.oof[ion].metrics
+    counts = [number(count) for count in (whole.proteins, whole.residues, whole.positives)]
+    columns.append(["", *counts, *(number(metrics[name]) for name in names)])
+    return Grid.of_columns(["", *(f"fold {row.fold}" for row in rows), "mean ± sd", "all folds"], columns)
 
 
-def baselines_table(summary: Summary, ion: str) -> list[list[str]]:
-    """The run and each baseline with all metrics, each at its own threshold; empty for a run without baselines."""
+def baselines_table(summary: Summary, ion: str) -> Grid | None:
+    """The run and each baseline with all metrics, each at its own threshold; None for a run without baselines."""
     of, names = summary.oof[ion], summary.metric_names
     if not of.baselines:
-        return []
-    table = [[RUN, NONE, threshold_text(of.threshold), *(number(of.metrics[name]) for name in names)]]
-    for label, found in of.baselines.items():
+        return None
+    columns = [["run above it, AUPRC (95 %)", "threshold", *names]]
+    columns.append([NONE, threshold_text(of.threshold), *(number(of.metrics[name]) for name in names)])
+    for found in of.baselines.values():
         figures = [number(found.metrics[name]) for name in names]
-        table.append([label, apart_text(found.difference), threshold_text(found.threshold), *figures])
-    return table
+        columns.append([apart_text(found.difference), threshold_text(found.threshold), *figures])
+    return Grid.of_columns(["", RUN, *of.baselines], columns)
 
 
-def choices_table(summary: Summary, ion: str) -> list[list[str]]:
-    """What each method of choosing the threshold comes to out of fold."""
-    return [
+def choices_table(summary: Summary, ion: str) -> Grid | None:
+    """What each method of choosing the threshold comes to out of fold; None where that was not kept."""
+    rows = [
         [method, threshold_text(of.threshold), *map(number, (of.precision, of.recall, of.f1, of.mcc))]
         for method, of in summary.oof[ion].choices.items()
     ]
-
-
-def mean_and_spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation; the mean alone of a single value."""
-    if not values:
-        return NONE
-    mean = number(statistics.fmean(values))
-    return mean if len(values) == 1 else f"{mean} ± {number(statistics.stdev(values))}"
+    return Grid(["maximises", "threshold", "precision", "recall", "F1", "MCC"], rows) if rows else None
 
 
 def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
@@ -170,7 +135,6 @@ def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
         anchor=f"ion-{file_part(ion)}",
         facts=_facts(threshold),
         folds=fold_table(data.summary, ion),
-        fold_head=["fold", "best epoch", "proteins", "residues", "binding", *data.summary.metric_names],
         undefined=data.summary.oof[ion].undefined,
         baselines=baselines_table(data.summary, ion),
         choices=choices_table(data.summary, ion),
