@@ -205,7 +205,7 @@ def test_the_mean_begins_where_every_curve_has_a_value():
 def test_metrics_of_calls_name_the_probability_from_which_residues_are_called(rows, tmp_path, figures):
     measured = [{**row, "f1": 0.5} if row["split"] == "valid" else row for row in rows]
     plot_metrics(measured, tmp_path / "m.png", {"f1": 0.5})
-    assert "f1, calls from 0.5" in [axes.get_title() for axes in figures[0].axes] + [
+    assert "f1 at 0.5" in [axes.get_title() for axes in figures[0].axes] + [
         axes.get_title(loc="left") for axes in figures[0].axes
     ]
 

@@ -42,8 +42,8 @@ MADE = (
     "summary.csv",
     "summary.json",
 )
-LOGS = (".lock", "training.log", "report.html")
-EVALUATION = ("metrics.csv", "metrics.json", "per_protein.csv", "predictions.csv")
+LOGS = (".lock", "training.log", "sessions.jsonl", "report.html")
+EVALUATION = ("evaluation.html", "metrics.csv", "metrics.json", "per_protein.csv", "predictions.csv")
 WHOLE = (
     *FROZEN,
     *MADE,

@@ -22,7 +22,7 @@ Formats = Annotated[
     list[Format] | None,
     typer.Option("--format", help="Write the figures in this format too; repeatable.", show_default="PNG alone"),
 ]
-Folds = Annotated[bool, typer.Option("--folds", help="Draw the figures of each fold again as well.")]
+Folds = Annotated[bool, typer.Option("--folds", help="Draw the figures of each fold alone as well.")]
 
 
 def report(run: Run, formats: Formats = None, folds: Folds = False) -> None:

@@ -92,12 +92,14 @@ def report(run: Path, formats: Sequence[Format] = (), folds: bool = False) -> Pa
 
 
 def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
+    """Figures and report of the run. Those of folds, most of all, are drawn again where somebody asked for them."""
     for result in results:
         folder = run.files.fold(result.fold)
         with locked(folder.path):
             folder.sweep()
-        chosen = {ion: threshold.to_dict() for ion, threshold in thresholds.items()}
-        draw_fold(folder.plots, result.rows, table, result.fold, chosen, measures(run.resolved))
+        if folder.plots.is_dir():
+            chosen = {ion: threshold.to_dict() for ion, threshold in thresholds.items()}
+            draw_fold(folder.plots, result.rows, table, result.fold, chosen, measures(run.resolved))
     draw_run(run, table, thresholds)
 
 

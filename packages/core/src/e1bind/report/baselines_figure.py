@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from e1bind.report.style import BLUE, LIGHT, drawing
+from e1bind.report.style import BLUE, LIGHT, Margins, drawing
 from e1bind.runs.schemas import RUN, BaselineFigures, Range
 
 
@@ -29,7 +29,7 @@ def methods(run: Range, baselines: Mapping[str, BaselineFigures]) -> list[Method
 
 def plot_baselines(found: Sequence[Method], path: Path) -> None:
     """A bar for each method with its interval; above it name and value, and how far the run is above it."""
-    with drawing(path, height=1.0 + 0.55 * len(found)) as figure:
+    with drawing(path, 1.0 + 0.55 * len(found), margins=Margins(left=0.16)) as figure:
         axes = figure.subplots()
         rows = np.arange(len(found))[::-1]
         values, low, high = np.array([[m.auprc.value, m.auprc.low, m.auprc.high] for m in found]).T

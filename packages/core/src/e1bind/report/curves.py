@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from e1bind.metrics.base import as_scored, why_undefined
 from e1bind.metrics.curves import average_precision, high_recall_area, roc_area
 from e1bind.metrics.ranking import rank_counts
-from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, drawing, instead_of_data, legend_below
+from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, Margins, drawing, instead_of_data, legend_below
 
 MAX_POINTS = 2000
 """Most points of a drawn curve; the areas are computed from all of them."""
@@ -54,7 +54,7 @@ def plot_precision_recall(
 ) -> None:
     """Precision against recall with the HRA band shaded; `fold` [N] adds a thin curve for each fold."""
     probabilities_N, labels_N = as_scored(probabilities, labels)
-    with drawing(path, height=4.1) as figure:
+    with drawing(path, height=4.1, margins=Margins()) as figure:
         axes = figure.subplots()
         if reason := why_undefined(probabilities_N, labels_N):
             return instead_of_data(axes, f"no precision-recall curve: {reason}")
@@ -83,7 +83,7 @@ def plot_precision_recall(
 def plot_roc(probabilities: ArrayLike, labels: ArrayLike, path: Path, fold: ArrayLike | None = None) -> None:
     """True against false positive rate; `fold` [N] adds a thin curve for each fold."""
     probabilities_N, labels_N = as_scored(probabilities, labels)
-    with drawing(path, height=4.1) as figure:
+    with drawing(path, height=4.1, margins=Margins()) as figure:
         axes = figure.subplots()
         if reason := why_undefined(probabilities_N, labels_N):
             return instead_of_data(axes, f"no ROC curve: {reason}")

@@ -85,8 +85,8 @@ def training_pictures(
 
 def _of_metrics(measures: Measures) -> str:
     calls = (
-        " While a run trains no threshold is chosen yet: calls begin at the probability in the title, in the "
-        "tables at each ion's global threshold."
+        " While a run trains no threshold is chosen yet: calls begin at the probability in the title (f1 at 0.5), "
+        "in the tables at each ion's global threshold."
     )
     return f"Every metric that was computed.{calls if measures.calls_from else ''}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from e1bind.report.style import GREY, OUT_OF_FOLD, TEST, drawing, legend_below
+from e1bind.report.style import GREY, OUT_OF_FOLD, TEST, Margins, drawing, legend_below
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Bar:
 
 def plot_intervals(bars: Sequence[Bar], path: Path) -> None:
     """Each metric with its 95 % interval, and the out-of-fold value of the same run."""
-    with drawing(path, height=1.3 + 0.34 * len(bars)) as figure:
+    longest = max(len(bar.name) for bar in bars)
+    with drawing(path, 1.3 + 0.34 * len(bars), margins=Margins(left=0.25 + 0.075 * longest)) as figure:
         axes = figure.subplots()
         rows = np.arange(len(bars))[::-1]
         value, low, high, oof = (

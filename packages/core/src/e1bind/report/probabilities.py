@@ -26,6 +26,7 @@ from e1bind.report.style import (
     PURPLE,
     SERIES,
     VERMILION,
+    Margins,
     drawing,
     instead_of_data,
     legend_below,
@@ -42,7 +43,7 @@ def plot_reliability(series: Mapping[str, tuple[ArrayLike, ArrayLike]], path: Pa
 
     `series` maps a name ("as predicted", "after calibration") to probabilities [N] in [0, 1] and labels [N].
     """
-    with drawing(path, height=4.7) as figure:
+    with drawing(path, height=4.7, margins=Margins(left=0.8, rows=0.12)) as figure:
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         top.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1.3, label="calibrated")
         for index, (name, (probabilities, labels)) in enumerate(series.items()):
@@ -66,7 +67,7 @@ def plot_threshold_curve(
 ) -> None:
     """Precision, recall, F1, MCC and Youden's J against the threshold, with the chosen one marked."""
     probabilities_N, labels_N = as_scored(probabilities, labels)
-    with drawing(path, height=3.9) as figure:
+    with drawing(path, height=3.9, margins=Margins()) as figure:
         axes = figure.subplots()
         if reason := why_undefined(probabilities_N, labels_N):
             return instead_of_data(axes, f"no threshold curve: {reason}")
@@ -140,7 +141,7 @@ def plot_score_histogram(
 ) -> None:
     """How many residues of each class get which probability; counts on a logarithmic axis."""
     probabilities_N, labels_N = as_scored(probabilities, labels)
-    with drawing(path, height=3.3) as figure:
+    with drawing(path, height=3.3, margins=Margins(left=0.8)) as figure:
         axes = figure.subplots()
         if probabilities_N.size == 0 or not np.isfinite(probabilities_N).all():
             return instead_of_data(axes, "no histogram: there are no residues with finite probabilities")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +46,6 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 10.5,
-    "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "font.size": 10,
     "grid.color": "#E6E6E6",
@@ -71,23 +71,66 @@ def line_style(index: int) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Margins:
+    """Inches around the axes of a figure, and between their rows and columns; titles and legends have their own.
+
+    Fixed, because a layout that measures every label takes as long as drawing.
+    """
+
+    left: float = 0.66
+    rows: float = 0.3
+    columns: float = 0.6
+    right: float = 0.14
+    top: float = 0.12
+    bottom: float = 0.52
+
+
+TITLE = 0.26
+"""Inches that a title takes above its axes."""
+
+
 @contextmanager
-def drawing(path: Path, height: float, width: float = WIDTH) -> Iterator[Figure]:
+def drawing(path: Path, height: float, width: float = WIDTH, margins: Margins | None = None) -> Iterator[Figure]:
     """A figure of `width` x `height` inches that is written to `path` at the end, whole or not at all.
 
     It is a PNG, an SVG or a PDF by its name; any other ending is a `UserError`. Within `also_as` further formats
-    stand beside it. A user's own matplotlib settings have no effect, and equal data give equal bytes.
+    stand beside it. A user's own matplotlib settings have no effect, and equal data give equal bytes. Without
+    `margins` room is made for whatever labels there are, which takes twice the time.
     """
-    ending = path.suffix.lower()
-    if ending not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: a figure ends in {', '.join(FORMATS)}; name it so")
     with matplotlib.style.context(_STYLE, after_reset=True):
-        figure = Figure(figsize=(width, height))
+        figure = Figure(figsize=(width, height), layout="constrained" if margins is None else None)
         FigureCanvasAgg(figure)
         yield figure
+        if margins is not None:
+            _arrange(figure, margins)
         path.parent.mkdir(parents=True, exist_ok=True)
         for place in dict.fromkeys((path, *(path.with_suffix(f".{name}") for name in _ALSO.get()))):
             _save(figure, place)
+
+
+def _arrange(figure: Figure, margins: Margins) -> None:
+    """Put the axes between the margins, over the legend."""
+    legends = [legend.get_window_extent().height / figure.dpi for legend in figure.legends]
+    titled = TITLE if any(axes.get_title(loc="left") for axes in figure.axes) else 0.0
+    grid = figure.axes[0].get_gridspec()
+    if grid is None:
+        raise ValueError("axes that stand in no grid have no margins")
+    width, height = figure.get_size_inches()
+    bottom, top = margins.bottom + sum(legends), margins.top + titled
+    across = (width - margins.left - margins.right + margins.columns) / grid.ncols - margins.columns
+    between = margins.rows + titled
+    down = (height - top - bottom + between) / grid.nrows - between
+    figure.subplots_adjust(
+        left=margins.left / width,
+        right=1 - margins.right / width,
+        bottom=bottom / height,
+        top=1 - top / height,
+        wspace=margins.columns / across,
+        hspace=between / down,
+    )
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from matplotlib.transforms import Affine2D
 from numpy.typing import ArrayLike, NDArray
 
-from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, PALE, VERMILION, drawing, instead_of_data
+from e1bind.report.style import BLUE, GREY, LIGHT, ORANGE, PALE, VERMILION, Margins, drawing, instead_of_data
 
 LETTERED_ROW, LONG_ROW = 60, 200
 """Residues of one row of the figure: with their letters, and of chains too long for that."""
@@ -53,7 +53,8 @@ def plot_residue_track(
     long = LETTERED_ROW if lettered else LONG_ROW
     rows = min(MAX_ROWS, math.ceil(p_L.size / long))
     shown = min(p_L.size, rows * long)
-    with drawing(path, height=0.95 + (0.95 if lettered else 1.15) * max(rows, 1)) as figure:
+    height = 0.95 + (0.95 if lettered else 1.15) * max(rows, 1)
+    with drawing(path, height, margins=Margins(left=0.6)) as figure:
         panels = figure.subplots(max(rows, 1), 1, squeeze=False, sharey=True).ravel().tolist()
         if p_L.size == 0:
             return instead_of_data(panels[0], "no residues")

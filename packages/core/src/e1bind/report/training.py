@@ -24,6 +24,7 @@ from e1bind.report.style import (
     GREY,
     ORANGE,
     VERMILION,
+    Margins,
     drawing,
     instead_of_data,
     legend_below,
@@ -125,6 +126,11 @@ def _panels_height(keys: Sequence[str]) -> float:
     return 0.6 + 1.65 * max(1, math.ceil(len(keys) / 2))
 
 
+def _title(axes: Axes, text: str) -> None:
+    """A title as large as half of the figure's width has room for."""
+    axes.set_title(text, fontsize=min(10.5, 10.5 * 21 / len(text)))
+
+
 def _measured(curves: Iterable[Curve]) -> bool:
     """False for a loss that is 0 throughout: a single view, or no masked residue, leaves it nothing to measure."""
     return any(value != 0 for curve in curves for value in curve.values())
@@ -133,7 +139,7 @@ def _measured(curves: Iterable[Curve]) -> bool:
 def plot_losses(rows: Sequence[Row], path: Path) -> None:
     """A panel for the weighted sum and one for each loss; training against validation."""
     keys = loss_keys(rows)
-    with drawing(path, _panels_height(keys)) as figure:
+    with drawing(path, _panels_height(keys), margins=Margins()) as figure:
         if not keys:
             return instead_of_data(figure.subplots(), "no losses were logged")
         panels, place = _panels(figure, keys)
@@ -142,7 +148,7 @@ def plot_losses(rows: Sequence[Row], path: Path) -> None:
                 curves = list(curves_of(rows, key, split).values())
                 if _measured(curves):
                     _draw(axes, curves, split, style)
-            axes.set_title("weighted sum" if key == "loss" else key.removeprefix("loss/"))
+            _title(axes, "weighted sum" if key == "loss" else key.removeprefix("loss/"))
         shared_legend(figure, panels.values(), place, columns=2)
 
 
@@ -152,19 +158,19 @@ def plot_metrics(rows: Sequence[Row], path: Path, calls_from: Mapping[str, float
     `calls_from`: for metrics of calls the threshold during training; the run's own is chosen after it.
     """
     keys = metric_keys(rows)
-    with drawing(path, _panels_height(keys)) as figure:
+    with drawing(path, _panels_height(keys), margins=Margins()) as figure:
         if not keys:
             return instead_of_data(figure.subplots(), "no metrics were logged")
         panels, place = _panels(figure, keys)
         for key, axes in panels.items():
             _by_ion(axes, curves_of(rows, key, "valid"))
-            axes.set_title(_measured_how(key, calls_from))
+            _title(axes, _measured_how(key, calls_from))
         shared_legend(figure, panels.values(), place, columns=4)
 
 
 def _measured_how(metric: str, calls_from: Mapping[str, float] | None) -> str:
     """A metric, and from which probability on residues are called for it."""
-    return f"{metric}, calls from {calls_from[metric]:g}" if calls_from and metric in calls_from else metric
+    return f"{metric} at {calls_from[metric]:g}" if calls_from and metric in calls_from else metric
 
 
 def _by_ion(axes: Axes, curves: Mapping[tuple[int, str], Curve]) -> None:
@@ -181,7 +187,7 @@ def plot_metric(
 ) -> None:
     """`metric` on the validation chains, a colour for each ion; a dot marks the best epoch of each fold."""
     curves = curves_of(rows, metric, "valid")
-    with drawing(path, height=3.1) as figure:
+    with drawing(path, height=3.1, margins=Margins()) as figure:
         axes = figure.subplots()
         if not curves:
             return instead_of_data(axes, f"{metric} was never a number")
@@ -215,7 +221,7 @@ def plot_prototypes(rows: Sequence[Row], path: Path) -> None:
             ("sim_neg", "all, to the other prototype", negative),
         ],
     }
-    with drawing(path, height=4.9) as figure:
+    with drawing(path, height=4.9, margins=Margins(rows=0.12)) as figure:
         grid = figure.subplots(2, 1, sharex=True)
         drawn = False
         for axes, (title, lines) in zip(grid, panels.items(), strict=True):
