@@ -102,6 +102,7 @@ def arguments(command: str, base: Path) -> list[str]:
         "check-plugin PLUGIN": ["check-plugin", "plugin_to_check.py"],
         "schema": ["schema", "-o", "out/schema.json"],
         "init": ["init", "out/spec.toml"],
+        "init --example DIR": ["init", "--example", "out/example"],
     }[command]
 
 

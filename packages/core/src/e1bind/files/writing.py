@@ -116,6 +116,12 @@ def output_folder(path: Path, option: str = "-o") -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def check_vacant(folder: Path, advice: str) -> None:
+    """Raise `UserError` where `folder` is anything but an empty folder, or a place where nothing stands."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already and is not empty; {advice}")
+
+
 @contextmanager
 def told(path: Path, option: str) -> Iterator[None]:
     """Turn an error of the disk while `path` is written into a `UserError` that names the way out."""
