@@ -93,6 +93,8 @@ def arguments(command: str, base: Path) -> list[str]:
         "train --resume RUN": ["train", "--resume", run],
         "collect RUN": ["collect", run],
         "predict RUN": ["predict", run, "new.fasta", "--structure", "model.pdb", "-o", "out/table.csv"],
+        "embed RUN": ["embed", run, "new.fasta", "-o", "out/e.safetensors"],
+        "embed SPEC": ["embed", "with_plugin.toml", "new.fasta", "-o", "out/e.safetensors"],
         "evaluate RUN": ["evaluate", run, "--data", "new.fasta", "--resamples", "20"],
         "report RUN": ["report", run],
         "compare RUN RUN": ["compare", run, str(base / "other")],
