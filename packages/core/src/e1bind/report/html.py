@@ -17,10 +17,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e1bind import __version__
-from e1bind.files.text import file_part
+from e1bind.files.text import file_part, without_folders
 from e1bind.files.writing import atomic_write_text
 from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
-from e1bind.report.rundata import RunData, load, without_folders
+from e1bind.report.rundata import RunData, load
 from e1bind.runs.schemas import RUN, PluginSource, Summary
 
 NONE = "—"

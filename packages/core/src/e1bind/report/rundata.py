@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ from e1bind.runs.layout import RunDir
 from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import StoredRun, read_run
 from e1bind.runs.schemas import PluginSource, Summary
-
-_FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
 
 
 @dataclass(frozen=True)
@@ -112,8 +109,3 @@ def measures(resolved: Mapping[str, Any]) -> Measures:
             if isinstance(value, type(default)):
                 chosen.setdefault(key, value)
     return Measures(**chosen)
-
-
-def without_folders(text: str) -> str:
-    """`text` without the folders of absolute paths: a page is passed on, and they name people and machines."""
-    return _FOLDERS.sub("…/", text)
