@@ -80,13 +80,18 @@ class Ensemble:
     @torch.inference_mode()
     def embed(self, batches: Sequence[TokenBatch], fold: int, projected: bool) -> Iterator[NDArray[np.float32]]:
         """Residue embeddings of each batch by the model of one fold: [R, D], or [R, P] after its projector."""
-        self._use(next(member for member in self.members if member.fold == fold))
+        self.network_of(fold)
         for tokens in batches:
             with memory_told(f"at a batch of {tokens.tokens:,} tokens", PREDICTION_MEMORY):
                 batch = _unlabelled(tokens.to(self.device))
                 hidden, raw_RVP = self.model.embed(batch)
                 found = raw_RVP[:, 0] if projected else hidden.index_select(0, batch.tokens.token_RV[:, 0])
                 yield found.float().cpu().numpy()
+
+    def network_of(self, fold: int) -> nn.Module:
+        """The one network, with the adapter of `fold` in it until another fold is used."""
+        self._use(next(member for member in self.members if member.fold == fold))
+        return self.model.network
 
     def _scores(self, member: _Member, tokens: TokenBatch) -> dict[str, NDArray[np.float32]]:
         with memory_told(f"at a batch of {tokens.tokens:,} tokens", PREDICTION_MEMORY):
