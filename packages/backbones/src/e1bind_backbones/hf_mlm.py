@@ -25,7 +25,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from e1bind.contracts import TokenBatch
 from e1bind.errors import UserError
-from e1bind_backbones.loading import reading_checkpoint
+from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import HfMlmOptions
 from e1bind_backbones.padding_check import check_padding
 from e1bind_backbones.parts import run_part
@@ -72,7 +72,7 @@ class HfMlmBackbone:
             raise UserError(f"{OPTION}: {checkpoint} brings code of its own, which is not written with weights")
         with reading_checkpoint(checkpoint, OPTION):
             AutoTokenizer.from_pretrained(checkpoint, **self._arguments).save_pretrained(folder)
-        plain_model(model).save_pretrained(folder)
+        write_model(plain_model(model), folder)
 
     @property
     def _arguments(self) -> dict[str, Any]:

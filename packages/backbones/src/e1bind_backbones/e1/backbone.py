@@ -22,7 +22,7 @@ from e1bind_backbones.e1.layout import LayoutParts
 from e1bind_backbones.e1.model import E1ForMaskedLM
 from e1bind_backbones.e1.random_init import random_config, random_model
 from e1bind_backbones.e1.tokens import MARKERS
-from e1bind_backbones.loading import reading_checkpoint
+from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import E1Options
 from e1bind_backbones.parts import run_part
 
@@ -71,7 +71,7 @@ class E1Backbone:
 
     def save_checkpoint(self, model: nn.Module, folder: Path) -> None:
         """Write configuration and weights; `checkpoint = FOLDER` reads them."""
-        plain_model(model).save_pretrained(folder)
+        write_model(plain_model(model), folder)
 
     @property
     def _attention(self) -> AttentionChoice:
