@@ -32,8 +32,8 @@ class ExportOptions:
 
 def export_merged(run_dir: Path, options: ExportOptions) -> MergedDir:
     """Merge and write checkpoint, heads, thresholds, calibration and card, all or nothing. Raises `UserError`."""
-    check_vacant(options.folder, "choose another folder with --merged")
     run = open_run(run_dir, options.checkpoint, options.trust_run_code)
+    check_vacant(options.folder, "choose another folder with --merged")
     if options.fold not in run.folds:
         raise UserError(f"--fold {options.fold}: the run has the folds {run.folds[0]} to {run.folds[-1]}")
     label = run.spec.backbone.label
