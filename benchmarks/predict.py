@@ -28,9 +28,10 @@ from _harness import arguments, finish, rounded, seconds, start
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord, View
 from e1bind.engine.crossval import cross_validate
 from e1bind.engine.events import Listener
+from e1bind.inference.chunks import MAX_TOKENS
 from e1bind.inference.ensemble import Ensemble
 from e1bind.inference.predict import PredictOptions, predict
-from e1bind.inference.stream import MAX_TOKENS, predict_stream
+from e1bind.inference.stream import predict_stream
 from e1bind.runs.reader import open_run
 from e1bind.scoring import probabilities
 from e1bind.spec import load_spec

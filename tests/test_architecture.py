@@ -34,7 +34,7 @@ FLOORS = [
     {"readers", "runs", "curation"},
     {"engine", "baselines", "trackers"},
     {"inference", "report", "testing"},
-    {"workflow", "builtin", "scaffold"},
+    {"workflow", "builtin", "scaffold", "__main__"},
 ]
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 

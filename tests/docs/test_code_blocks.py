@@ -35,9 +35,13 @@ def file_of(block: str) -> str | None:
     return named[1] if named else None
 
 
-# The tutorial's blocks are files of several packages: test_tutorial follows it.
+# The tutorial's blocks are files of several packages, those on notebooks need a run: test_tutorial and
+# test_notebook follow them.
+FOLLOWED = ("tutorial", "notebook")
+
+
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if blocks(p, "python") and p.stem != "tutorial"], ids=lambda p: p.name
+    "page", [p for p in PAGES if blocks(p, "python") and p.stem not in FOLLOWED], ids=lambda p: p.name
 )
 def test_python_blocks_of_a_page_run_one_after_the_other(page: Path, tmp_path: Path) -> None:
     script = tmp_path / "page.py"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from e1bind.contracts import ResidueRecord
-from e1bind.inference import stream
-from e1bind.inference.stream import plan_batches, predict_stream
+from e1bind.inference import chunks as ahead
+from e1bind.inference.chunks import plan_batches
+from e1bind.inference.stream import predict_stream
 
 RNG = np.random.default_rng(0)
 
@@ -23,7 +24,7 @@ def refuse(record, message):
 
 
 def test_order_of_output_is_order_of_input_over_chunks(ensemble, monkeypatch):
-    monkeypatch.setattr(stream, "LOOK_AHEAD", 2)
+    monkeypatch.setattr(ahead, "LOOK_AHEAD", 2)
     records = chains(30)
     assert [p.record.id for p in predict_stream(ensemble, records, refuse, 200)] == [r.id for r in records]
 
@@ -31,7 +32,7 @@ def test_order_of_output_is_order_of_input_over_chunks(ensemble, monkeypatch):
 def test_probabilities_do_not_depend_on_batches_or_chunks(ensemble, monkeypatch):
     records = chains(12, 20, 200)
     whole = list(predict_stream(ensemble, records, refuse))
-    monkeypatch.setattr(stream, "LOOK_AHEAD", 1)
+    monkeypatch.setattr(ahead, "LOOK_AHEAD", 1)
     pieces = list(predict_stream(ensemble, records, refuse, 150))
     for a, b in zip(whole, pieces, strict=True):
         for ion in ("ZN", "CA"):
@@ -40,7 +41,7 @@ def test_probabilities_do_not_depend_on_batches_or_chunks(ensemble, monkeypatch)
 
 
 def test_input_is_read_no_further_ahead_than_a_chunk(ensemble, monkeypatch):
-    monkeypatch.setattr(stream, "LOOK_AHEAD", 2)
+    monkeypatch.setattr(ahead, "LOOK_AHEAD", 2)
     read = 0
 
     def source():

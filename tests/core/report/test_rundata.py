@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from e1bind.errors import RunError
-from e1bind.report.rundata import load, without_folders
+from e1bind.files.text import without_folders
+from e1bind.report.rundata import load
 
 
 def test_everything_is_read(make_run):

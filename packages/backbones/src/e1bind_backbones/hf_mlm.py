@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from e1bind.contracts import TokenBatch
 from e1bind.errors import UserError
-from e1bind_backbones.loading import reading_checkpoint
+from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import HfMlmOptions
 from e1bind_backbones.padding_check import check_padding
 from e1bind_backbones.parts import run_part
@@ -56,6 +57,22 @@ class HfMlmBackbone:
         )
         self.max_residues = self._longest(tokenizer)
         self.description = f"{self.config.model_type}, {options.checkpoint}: {self._size()}, {options.dtype}"
+
+    @property
+    def licence(self) -> str:
+        """What is known of the terms of the weights."""
+        return (
+            "Its publisher states the licence MIT" if self.options.checkpoint.startswith("facebook/esm2_") else ""
+        )
+
+    def save_checkpoint(self, model: nn.Module, folder: Path) -> None:
+        """Write configuration, weights and tokeniser. Raises `UserError` for a model with code of its own."""
+        checkpoint = self.options.checkpoint
+        if getattr(self.config, "auto_map", None):
+            raise UserError(f"{OPTION}: {checkpoint} brings code of its own, which is not written with weights")
+        with reading_checkpoint(checkpoint, OPTION):
+            AutoTokenizer.from_pretrained(checkpoint, **self._arguments).save_pretrained(folder)
+        write_model(plain_model(model), folder)
 
     @property
     def _arguments(self) -> dict[str, Any]:

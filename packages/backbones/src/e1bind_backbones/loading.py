@@ -1,4 +1,4 @@
-"""Reading checkpoints: what goes wrong becomes a sentence."""
+"""Reading and writing checkpoints: what goes wrong becomes a sentence, and nothing else is said."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
+from transformers import PreTrainedModel
+from transformers.utils import logging as hf_logging
 
 from e1bind.errors import UserError
 
@@ -25,3 +27,14 @@ def reading_checkpoint(checkpoint: str, option: str) -> Iterator[None]:
             "the hub. Check the name, the connection, and that its terms are accepted (`hf auth login`); without a "
             f"connection, `hf download {checkpoint} --local-dir FOLDER` elsewhere and give that folder ({reason})"
         ) from err
+
+
+def write_model(model: PreTrainedModel, folder: Path) -> None:
+    """Write configuration and weights, without transformers' bar."""
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        model.save_pretrained(folder)
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()

@@ -18,7 +18,9 @@ from e1bind_cli.compare import compare
 from e1bind_cli.console import err, state
 from e1bind_cli.data_files import data
 from e1bind_cli.describe import describe
+from e1bind_cli.embed import embed
 from e1bind_cli.evaluate import evaluate
+from e1bind_cli.export import export
 from e1bind_cli.init import init
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.new_plugin import new_plugin
@@ -44,6 +46,8 @@ for command in (
     collect,
     evaluate,
     predict,
+    embed,
+    export,
     compare,
     report,
     validate,

@@ -42,6 +42,8 @@ Thresholds = Annotated[
         show_default=False,
     ),
 ]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad record instead of leaving it out.")]
+RareToX = Annotated[bool, typer.Option("--rare-to-x", help="Read B, J, O, U and Z as X.")]
 TrustRunCode = Annotated[
     bool, typer.Option("--trust-run-code", help="Run the plugins and checkpoint code that the run brings along.")
 ]

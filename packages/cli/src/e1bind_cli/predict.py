@@ -16,7 +16,9 @@ from e1bind_cli.inference_arguments import (
     Ions,
     MaxTokens,
     MsaDir,
+    RareToX,
     Run,
+    Strict,
     Threads,
     Thresholds,
     TrustRunCode,
@@ -61,8 +63,6 @@ Contexts = Annotated[
         help="Mean over K drawn contexts of each aligned chain; K times the work.",
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first bad record instead of leaving it out.")]
-RareToX = Annotated[bool, typer.Option("--rare-to-x", help="Read B, J, O, U and Z as X.")]
 
 
 def predict(

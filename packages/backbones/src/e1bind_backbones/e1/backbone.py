@@ -6,6 +6,7 @@ Shape legend: M rows, T padded tokens of a row, K masked (residue, view) pairs, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +22,15 @@ from e1bind_backbones.e1.layout import LayoutParts
 from e1bind_backbones.e1.model import E1ForMaskedLM
 from e1bind_backbones.e1.random_init import random_config, random_model
 from e1bind_backbones.e1.tokens import MARKERS
-from e1bind_backbones.loading import reading_checkpoint
+from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import E1Options
 from e1bind_backbones.parts import run_part
+
+AGREEMENT = (
+    "Profluent's weights, and what is derived from them, stand under the \"Profluent-E1 Clickthrough License "
+    'Agreement": who passes them on passes on the agreement, marks changes, and keeps its NOTICE text'
+)
+"""On weights that were given; those of `random_weights` are nobody's."""
 
 
 class E1Backbone:
@@ -56,6 +63,15 @@ class E1Backbone:
                     "other masked language models go through [backbone.hf-mlm]"
                 )
             return E1Config.from_dict(raw)
+
+    @property
+    def licence(self) -> str:
+        """What is known of the terms of the weights."""
+        return "" if self.options.checkpoint is None else AGREEMENT
+
+    def save_checkpoint(self, model: nn.Module, folder: Path) -> None:
+        """Write configuration and weights; `checkpoint = FOLDER` reads them."""
+        write_model(plain_model(model), folder)
 
     @property
     def _attention(self) -> AttentionChoice:

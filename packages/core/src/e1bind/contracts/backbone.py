@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from e1bind.contracts.views import View
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
     from torch import Tensor, nn
 
@@ -86,4 +88,18 @@ class Backbone(Protocol):
 
     def mlm_logits(self, model: nn.Module, hidden_KD: Tensor) -> Tensor:
         """The pretrained head's scores [K, C] fp32 for K hidden states as `hidden` returns them."""
+        ...
+
+
+@runtime_checkable
+class CheckpointWriter(Protocol):
+    """What a backbone may do besides: write a model of its own as a checkpoint, for `e1bind export`.
+
+    licence  a sentence on the terms of the weights it was given, as far as it knows them; empty where it does not
+    """
+
+    licence: str
+
+    def save_checkpoint(self, model: nn.Module, folder: Path) -> None:
+        """Write a plain `model` into a `folder` that is there and empty, so that the backbone can be given it."""
         ...

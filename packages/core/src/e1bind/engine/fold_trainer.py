@@ -20,6 +20,7 @@ from e1bind.engine.epoch_lines import epoch_lines
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import NonFinite, check_scores, memory_told
 from e1bind.engine.held_out import evaluate, labelled, measure
+from e1bind.engine.model_cards import backbone_card, fold_card
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.stopping import StopRequest
@@ -30,6 +31,7 @@ from e1bind.runs.fingerprints import training_fingerprint
 from e1bind.runs.fold_results import FoldResult, write_fold, write_rows
 from e1bind.runs.fold_state import FoldState, StateFiles, prototype_table, to_cpu
 from e1bind.runs.layout import FoldDir
+from e1bind.runs.model_card import write_fold_card
 from e1bind.runs.step_bundle import save_bundle
 from e1bind.scoring import Prototype, Scores
 
@@ -92,8 +94,17 @@ class FoldTrainer:
         self.result.prototype_positives = {ion: p.positives for ion, p in self.prototypes.items()}
         self.result.spec = training_fingerprint(self.pipeline.spec.resolved())
         if self.world.is_main:
+            self._describe()
             write_fold(self.folder, self.result, self.held_out)
         return self.result
+
+    def _describe(self) -> None:
+        """The model card of the fold's adapter, in place of peft's empty one; the fold's record seals it."""
+        if not self.pipeline.spec.lora.enabled:
+            return
+        plain = self.model.network.get_base_model()  # type: ignore[operator]
+        card = fold_card(self.pipeline, self.result, self.train, self.held_out)
+        write_fold_card(self.folder, card, backbone_card(self.pipeline, plain))
 
     # ---------------------------------------------------------------------------------- state
 

@@ -21,6 +21,7 @@ from e1bind.contracts import (
     Backbone,
     Baseline,
     BaselineChain,
+    CheckpointWriter,
     ContextSource,
     DrawKey,
     Head,
@@ -104,6 +105,7 @@ class GuardedBackbone:
         self.lora_targets = self.backbone.lora_targets
         self.mlm_head_modules = self.backbone.mlm_head_modules
         self.description = self.backbone.description
+        self.writer = self.backbone if isinstance(self.backbone, CheckpointWriter) else None
 
     def encoder(self) -> GuardedEncoder:
         """The tokenising half. Raises `ContractError` where its token indices point at the wrong residues."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from e1bind.contracts import Backbone, Reader, ViewEncoder
+from e1bind.contracts import Reader, ViewEncoder
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.guarded import (
@@ -36,7 +36,7 @@ class Pipeline:
 
     spec: RunSpec
     reader: Reader
-    backbone: Backbone
+    backbone: GuardedBackbone
     encoder: ViewEncoder
     views: GuardedViews
     head: GuardedHead

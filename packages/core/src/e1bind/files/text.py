@@ -15,6 +15,7 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories that show nothing and may do something: controls, marks of direction, lone surrogates, ends of
 lines and paragraphs."""
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
@@ -53,3 +54,8 @@ def file_part(name: str) -> str:
     """`name` as a part of a file name: odd characters become "-", and a digest keeps changed names apart."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60]
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def without_folders(text: str) -> str:
+    """`text` without the folders of absolute paths: a page is passed on, and they name people and machines."""
+    return _FOLDERS.sub("…/", text)

@@ -122,6 +122,33 @@ def output_folder(path: Path, option: str = "-o") -> None:
 
 
 @contextmanager
+def new_folder(path: Path, option: str) -> Iterator[Path]:
+    """A folder that takes its place `path` once it was filled, and is gone after an error.
+
+    Raises `UserError` that names `option` where it cannot be written; `path` must be vacant (`check_vacant`).
+    """
+    with told(path, option):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.iterdir():
+                with file.open("rb") as content:
+                    os.fsync(content.fileno())
+            temporary.replace(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def check_vacant(folder: Path, advice: str) -> None:
+    """Raise `UserError` where `folder` is anything but an empty folder, or a place where nothing stands."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already and is not empty; {advice}")
+
+
+@contextmanager
 def told(path: Path, option: str) -> Iterator[None]:
     """Turn an error of the disk while `path` is written into a `UserError` that names the way out."""
     try:

@@ -16,8 +16,8 @@ from e1bind.engine.distributed import World
 from e1bind.engine.embeddings import Embeddings, embed_chains
 from e1bind.engine.fold_baselines import needs_embeddings, scored
 from e1bind.engine.judgement import Judgement, judge
+from e1bind.inference.chunks import own_contexts
 from e1bind.inference.ensemble import Ensemble
-from e1bind.inference.stream import own_contexts
 
 
 class RunBaselines:
@@ -58,5 +58,5 @@ class RunBaselines:
         pipeline = self.ensemble.pipeline
         if not any(needs_embeddings(pipeline, name) for name in names):
             return {}
-        own = replace(pipeline, validation_contexts=own_contexts(self.ensemble))
+        own = replace(pipeline, validation_contexts=own_contexts(pipeline))
         return embed_chains(own, self.ensemble.model.network, records, World(0, 1, self.ensemble.device))

@@ -5,7 +5,7 @@ Shape legend: R residues of a batch, D backbone width, P prototype width.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,14 +77,28 @@ class Ensemble:
             found.append([self._scores(member, batch) for batch in batches])
         return found
 
+    @torch.inference_mode()
+    def embed(self, batches: Sequence[TokenBatch], fold: int, projected: bool) -> Iterator[NDArray[np.float32]]:
+        """Residue embeddings of each batch by the model of one fold: [R, D], or [R, P] after its projector."""
+        self.network_of(fold)
+        for tokens in batches:
+            with memory_told(f"at a batch of {tokens.tokens:,} tokens", PREDICTION_MEMORY):
+                batch = _unlabelled(tokens.to(self.device))
+                hidden, raw_RVP = self.model.embed(batch)
+                found = raw_RVP[:, 0] if projected else hidden.index_select(0, batch.tokens.token_RV[:, 0])
+                yield found.float().cpu().numpy()
+
+    def network_of(self, fold: int) -> nn.Module:
+        """The one network, with the adapter of `fold` in it until another fold is used."""
+        self._use(next(member for member in self.members if member.fold == fold))
+        return self.model.network
+
     def _scores(self, member: _Member, tokens: TokenBatch) -> dict[str, NDArray[np.float32]]:
         with memory_told(f"at a batch of {tokens.tokens:,} tokens", PREDICTION_MEMORY):
             return self._scored(member, tokens.to(self.device))
 
     def _scored(self, member: _Member, tokens: TokenBatch) -> dict[str, NDArray[np.float32]]:
-        unknown_R = torch.full_like(tokens.target_R, UNKNOWN)
-        batch = ProteinBatch("", (), tokens, labels_R=unknown_R, protein_R=unknown_R)
-        _, raw_RVP = self.model.embed(batch)
+        _, raw_RVP = self.model.embed(_unlabelled(tokens))
         prototypes = {ion: member.prototypes.get(ion) for ion in self.run.ions}
         scores = [
             self.model.scored(ion, tokens.visible_RV, raw_RVP, unit(raw_RVP, prototype), prototype)
@@ -140,6 +154,11 @@ class Ensemble:
         return _Member(heads.fold, trained, buffers, prototypes)
 
 
+def _unlabelled(tokens: TokenBatch) -> ProteinBatch:
+    unknown_R = torch.full_like(tokens.target_R, UNKNOWN)
+    return ProteinBatch("", (), tokens, labels_R=unknown_R, protein_R=unknown_R)
+
+
 def _load_projector(projector: nn.Module, tensors: Mapping[str, Tensor], where: Path) -> None:
     try:
         projector.load_state_dict(dict(tensors))
@@ -147,15 +166,15 @@ def _load_projector(projector: nn.Module, tensors: Mapping[str, Tensor], where: 
         raise RunError(f"{where} is damaged: its projector is not the spec's: {error}") from error
 
 
-def choose_device(name: str) -> torch.device:
-    """The device a user means: "auto", "cpu", "cuda" or "cuda:N". Raises `UserError`."""
+def choose_device(name: str, option: str = "--device") -> torch.device:
+    """The device a user means: "auto", "cpu", "cuda" or "cuda:N". Raises `UserError` that names `option`."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if kind not in ("cpu", "cuda") or (number and not number.isdigit()) or (kind == "cpu" and number):
-        raise UserError(f"--device {name}: there is no such device; use auto, cpu, cuda or cuda:N")
+        raise UserError(f"{option} {name}: there is no such device; use auto, cpu, cuda or cuda:N")
     if kind == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"--device {name}: torch sees no GPU here; use --device cpu")
+        raise UserError(f"{option} {name}: torch sees no GPU here; use cpu")
     if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: there are {torch.cuda.device_count()} GPUs, counted from 0")
+        raise UserError(f"{option} {name}: there are {torch.cuda.device_count()} GPUs, counted from 0")
     return torch.device(name)

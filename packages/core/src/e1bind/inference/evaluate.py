@@ -19,11 +19,12 @@ from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import check_ids
 from e1bind.engine.judgement import Judgement
 from e1bind.errors import DataError, UserError
+from e1bind.inference.alignments import check_use_of_alignments
 from e1bind.inference.baselines import RunBaselines
 from e1bind.inference.bootstrap import Interval, intervals
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.overlap import Overlap, overlap, training_sequences
-from e1bind.inference.predict import Advance, check_use_of_alignments, chosen_ions
+from e1bind.inference.predict import Advance, chosen_ions
 from e1bind.inference.stream import Prediction, predict_stream
 from e1bind.log import log
 from e1bind.metrics.confusion import Confusion, confusion_at
@@ -95,7 +96,7 @@ def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda 
     reader = _reader(run, options)
     device = choose_device(options.device)
     ensemble = Ensemble(run, device)
-    check_use_of_alignments(ensemble, options.msa_dir)
+    check_use_of_alignments(ensemble.pipeline, options.msa_dir)
     trained = training_sequences(run.stored.oof())
     baselines = RunBaselines(ensemble)
     results = [_ion(ensemble, baselines, reader(ion), ion, trained, options, advance) for ion in ions]

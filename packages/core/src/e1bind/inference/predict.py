@@ -11,6 +11,7 @@ from e1bind.data.fasta import STDIN, BadRecord, read_fasta
 from e1bind.data.msa_files import AlignmentPlace
 from e1bind.errors import DataError, UserError
 from e1bind.files.writing import together
+from e1bind.inference.alignments import Alignments
 from e1bind.inference.chain_matching import match_chains, own_matches
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.painter import Painter
@@ -102,7 +103,7 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
         if colours is not None:
             outcome.files += colours.write(run)
             outcome.remarks += colours.remarks()
-    records.say()
+    records.alignments.say()
     outcome.remarks += [said for ion in ions if (said := _cost_of_calling(run, ion, options))]
     return outcome
 
@@ -124,10 +125,10 @@ def _cost_of_calling(run: FinishedRun, ion: str, options: PredictOptions) -> str
     )
 
 
-def chosen_ions(run: FinishedRun, wanted: Sequence[str]) -> list[str]:
-    """The ions to report, in the run's order. Raises `UserError`."""
+def chosen_ions(run: FinishedRun, wanted: Sequence[str], option: str = "--ion") -> list[str]:
+    """The ions to report, in the run's order. Raises `UserError` that names `option`."""
     if unknown := [ion for ion in wanted if ion not in run.ions]:
-        raise UserError(f"--ion {unknown[0]}: the run was trained for {', '.join(run.ions)}")
+        raise UserError(f"{option} {unknown[0]}: the run was trained for {', '.join(run.ions)}")
     return [ion for ion in run.ions if not wanted or ion in wanted]
 
 
@@ -136,19 +137,15 @@ class _Records:
 
     def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: Painter | None) -> None:
         self.options, self.colours = options, colours
-        self.bad = self.aligned = self.read = 0
-        self.alignments = _alignments(ensemble, options.msa_dir)
-        self.required = _needs_alignments(ensemble)
+        self.bad = 0
+        self.alignments = Alignments(ensemble.pipeline, options.msa_dir)
 
     def __iter__(self) -> Iterator[ResidueRecord]:
         for record in self._plain():
-            self.read += 1
-            paired = record if self.alignments is None else self.alignments.of(record)
-            self.aligned += paired.msa is not None
-            if self.required and paired.msa is None:
-                self.refuse(
-                    record, f'has no alignment in {self.alignments}, and the run\'s data has msa = "required"'
-                )
+            try:
+                paired = self.alignments.of(record)
+            except DataError as error:
+                self.refuse(record, str(error))
             else:
                 yield paired
 
@@ -170,41 +167,6 @@ class _Records:
             raise DataError(f"{record.source}: {record.id}: {message}")
         self.bad += 1
         log.warning("left out: %s: %s", record.id, message)
-
-    def say(self) -> None:
-        if self.alignments is not None:
-            log.info("%d of %d chains have an alignment in %s", self.aligned, self.read, self.alignments)
-
-
-def _needs_alignments(ensemble: Ensemble) -> bool:
-    """Whether the run's data say that a chain without an alignment is an error."""
-    return getattr(ensemble.run.spec.data.options, "msa", None) == "required"
-
-
-def _alignments(ensemble: Ensemble, place: Path | None) -> AlignmentPlace | None:
-    """Where the alignments are. Raises `UserError` where the run has no use for them, or needs them."""
-    check_use_of_alignments(ensemble, place)
-    return None if place is None else AlignmentPlace(place, "--msa-dir")
-
-
-def check_use_of_alignments(ensemble: Ensemble, place: Path | None) -> None:
-    """Raise `UserError` where the run has no use for alignments, or needs them; warn where it was used to them."""
-    trained_with = getattr(ensemble.run.spec.data.options, "msa_dir", None) is not None
-    if place is None:
-        if _needs_alignments(ensemble):
-            raise UserError(
-                "the run's data has msa = \"required\"; say with --msa-dir where the chains' alignments are"
-            )
-        if trained_with and ensemble.pipeline.validation_contexts is not None:
-            log.warning(
-                "the run was validated with alignments; without --msa-dir its thresholds are those of another input"
-            )
-        return
-    if not ensemble.pipeline.backbone.supports_context:
-        label = ensemble.run.spec.backbone.label
-        raise UserError(f"--msa-dir: the run's backbone ({label}) reads no alignments; leave --msa-dir out")
-    if ensemble.pipeline.validation_contexts is None:
-        raise UserError("--msa-dir: the run was validated without alignments (msa.contexts_in_validation is false)")
 
 
 def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from e1bind import __version__
-from e1bind.files.text import file_part
+from e1bind.files.text import file_part, without_folders
 from e1bind.files.writing import output_text
 from e1bind.inference.evaluate import Evaluation, IonResult, table_of
 from e1bind.metrics.resampling import COVERAGE
@@ -19,7 +19,7 @@ from e1bind.report.gallery import Picture, ion_pictures, of_ion, track_pictures
 from e1bind.report.interval_figures import Bar, plot_intervals
 from e1bind.report.page import NONE, Grid, between, number, template
 from e1bind.report.probabilities import plot_reliability
-from e1bind.report.rundata import Measures, measures, without_folders
+from e1bind.report.rundata import Measures, measures
 from e1bind.runs.layout import EvaluationDir
 from e1bind.runs.oof_table import Table
 from e1bind.runs.schemas import RUN

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from e1bind import __version__
-from e1bind.files.text import file_part
+from e1bind.files.text import file_part, without_folders
 from e1bind.files.writing import atomic_write_text
 from e1bind.metrics.thresholds import threshold_text
 from e1bind.report.baselines_figure import apart_text
 from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
 from e1bind.report.page import NONE, Grid, between, made_by, mean_and_spread, number, template
-from e1bind.report.rundata import RunData, load, without_folders
+from e1bind.report.rundata import RunData, load
 from e1bind.runs.schemas import RUN, PluginSource, Summary
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +18,6 @@ from e1bind.runs.oof_table import Table
 from e1bind.runs.reader import StoredRun, read_run
 from e1bind.runs.schemas import PluginSource, Summary
 from e1bind.runs.sessions import SessionRecord, sessions_of
-
-_FOLDERS = re.compile(r"(?<![\w./:-])(?:~|/)(?:[^\s\"'<>|,;:]+/)+(?=[^\s\"'<>|,;:/])")
 
 
 @dataclass(frozen=True)
@@ -122,8 +119,3 @@ def measures(resolved: Mapping[str, Any]) -> Measures:
     thresholds = {name: table.get("default_threshold") for name, table in tables.items()}
     calls_from = {name: float(value) for name, value in thresholds.items() if isinstance(value, int | float)}
     return Measures(**chosen, calls_from=calls_from)
-
-
-def without_folders(text: str) -> str:
-    """`text` without the folders of absolute paths: a page is passed on, and they name people and machines."""
-    return _FOLDERS.sub("…/", text)

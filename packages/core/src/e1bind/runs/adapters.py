@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from e1bind.errors import RunError
 from e1bind.files.reading import json_value, parsing, read_bytes
 from e1bind.files.writing import atomic_write, open_modes
-from e1bind.runs.layout import FoldDir
+from e1bind.runs.layout import FoldDir, MergedDir
 from e1bind.runs.schemas import AdapterConfig
 from e1bind.runs.seals import validated
 from e1bind.scoring import Prototype
@@ -58,20 +58,30 @@ def save_best(folder: FoldDir, network: nn.Module | None, heads: Heads) -> None:
                 config.target_modules = sorted(config.target_modules)
         network.save_pretrained(str(temporary))  # type: ignore[operator]
         open_modes(temporary)
+    content = _heads_content(heads)
+    if folder.adapter.exists():
+        shutil.rmtree(folder.adapter)
+    if network is not None:
+        temporary.replace(folder.adapter)
+    atomic_write(folder.heads, lambda path: path.write_bytes(content))
+
+
+def save_heads(path: Path, heads: Heads) -> None:
+    """Write heads alone."""
+    atomic_write(path, lambda temporary: temporary.write_bytes(_heads_content(heads)))
+
+
+def _heads_content(heads: Heads) -> bytes:
     stored = {field.name: getattr(heads, field.name) for field in fields(heads)}
     prototypes = {ion: asdict(p.to(torch.device("cpu"))) for ion, p in heads.prototypes.items()}
     values = {part: {n: t.cpu() for n, t in stored[part].items()} for part in ("projector", "head")}
     # In memory first: torch's own writer tells of a full disk by the line of its source.
     content = io.BytesIO()
     torch.save({"format": FORMAT, **stored, "prototypes": prototypes, **values}, content)
-    if folder.adapter.exists():
-        shutil.rmtree(folder.adapter)
-    if network is not None:
-        temporary.replace(folder.adapter)
-    atomic_write(folder.heads, lambda path: path.write_bytes(content.getvalue()))
+    return content.getvalue()
 
 
-def load_heads(folder: FoldDir) -> Heads:
+def load_heads(folder: FoldDir | MergedDir) -> Heads:
     """Read the heads of a fold. Raises `RunError` for a file that is missing, damaged or of another format."""
     path = folder.heads
     try:

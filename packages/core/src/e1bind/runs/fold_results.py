@@ -8,7 +8,7 @@ fold.json       best epoch, counts, and SHA-256 of all files of the fold; writte
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,16 @@ def write_fold(folder: FoldDir, result: FoldResult, held_out: Sequence[ResidueRe
     atomic_write_text(folder.done, json.dumps(sealed(done), indent=2) + "\n")
 
 
-def fold_artefacts(folder: FoldDir) -> list[Path]:
-    """The files of a finished fold that its record vouches for, as far as they are there."""
-    return [*_of_old_folds(folder), folder.baselines]
+def fold_artefacts(
+    folder: FoldDir, record: Collection[str] | None = None, within: Path | None = None
+) -> list[Path]:
+    """The files of a finished fold that its record vouches for, as far as they are there.
+
+    `record`: the names, relative to `within` (the fold's folder without it), that a record which was written holds.
+    One that is older than model cards vouches for none; what stands in its place is peft's own.
+    """
+    named = record is None or str(folder.card.relative_to(within or folder.path)) in record
+    return [*_of_old_folds(folder), folder.baselines, *[folder.card] * named]
 
 
 def _of_old_folds(folder: FoldDir) -> list[Path]:
@@ -115,14 +122,16 @@ def fold_done(folder: FoldDir, files: Sequence[Path] | None = None) -> FoldDone 
         if done.fold != folder.number:
             raise RunError(f"{folder.done} is that of fold {done.fold}: folders of folds were swapped")
     # What a record with a seal does not name was not there: a frozen backbone has no adapter.
-    known = _of_old_folds(folder)
+    known, artefacts = _of_old_folds(folder), fold_artefacts(folder, done.files)
     if done.sealed:
-        known = [file for file in fold_artefacts(folder) if str(file.relative_to(folder.path)) in done.files]
+        known = [file for file in artefacts if str(file.relative_to(folder.path)) in done.files]
+    if files is not None:
+        known = [file for file in known if file != folder.card]  # who uses a model does without its description
     missing = [file for file in known if not file.is_file()]
     if missing:
         raise RunError(f"{missing[0]} is missing; {advice}")
     if done.sealed:
-        check_digests(folder.path, done.files, fold_artefacts(folder) if files is None else files, advice)
+        check_digests(folder.path, done.files, artefacts if files is None else files, advice)
     return done
 
 

@@ -19,6 +19,7 @@ from e1bind.files.writing import sweep
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
 _FOLD = re.compile(r"fold_([1-9][0-9]{0,5})")
 _EVALUATION = "evaluation_"
+MODEL_CARD = "README.md"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class FoldDir:
     @property
     def adapter_config(self) -> Path:
         return self.adapter / "adapter_config.json"
+
+    @property
+    def card(self) -> Path:
+        """What the adapter is, for whoever finds it alone; under the name that peft and the hub look for."""
+        return self.adapter / MODEL_CARD
 
     @property
     def heads(self) -> Path:
@@ -125,6 +131,26 @@ class EvaluationDir:
     def predictions(self) -> Path:
         """A row for each ion and residue."""
         return self.path / "predictions.csv"
+
+
+@dataclass(frozen=True)
+class MergedDir:
+    """What stands beside the checkpoint of a fold whose adapter was merged into its backbone."""
+
+    path: Path
+
+    @property
+    def heads(self) -> Path:
+        """Prototypes, projector and head, as in the fold, for the merged weights."""
+        return self.path / "heads.pt"
+
+    @property
+    def card(self) -> Path:
+        return self.path / MODEL_CARD
+
+    def copy_of(self, file: Path) -> Path:
+        """Where a file of the run itself goes, under its own name."""
+        return self.path / file.name
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,7 @@ def check_whole(run: RunDir, summary: Summary, folds: int) -> None:
     for number in range(1, folds + 1):
         if fold_done(run.fold(number)) is None:
             raise RunError(f"{run.fold(number).done} is missing; go on with: e1bind train --resume {run.path}")
-    check_artefacts(run, summary, artefacts(run, folds))
+    check_artefacts(run, summary, artefacts(run, folds, summary.files))
 
 
 def _warnings(stored: StoredRun, spec: RunSpec) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,11 @@ def write_summary(run: RunDir, table: Mapping[str, Any], folds: int) -> Summary:
     return validated(Summary, value, run.summary)
 
 
-def artefacts(run: RunDir, folds: int) -> list[Path]:
-    """The files a finished run is made of."""
+def artefacts(run: RunDir, folds: int, record: Collection[str] | None = None) -> list[Path]:
+    """The files a finished run is made of; of one whose `record` was written, those it may know of."""
     own = [run.begun, run.metrics, run.oof, run.thresholds, run.calibration, run.summary_table]
     parts = [run.fold(number) for number in range(1, folds + 1)]
-    return own + [file for fold in parts for file in (fold.done, *fold_artefacts(fold))]
+    return own + [file for fold in parts for file in (fold.done, *fold_artefacts(fold, record, run.path))]
 
 
 def read_summary(run: RunDir) -> Summary | None:

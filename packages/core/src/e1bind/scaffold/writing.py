@@ -10,7 +10,7 @@ from typing import Any
 from e1bind import __version__
 from e1bind.data.labels import text_of_labels
 from e1bind.errors import UserError
-from e1bind.files.writing import output_text
+from e1bind.files.writing import check_vacant, output_text
 from e1bind.plugins import API_VERSION
 from e1bind.scaffold.imports import import_lines
 from e1bind.scaffold.names import check_component, check_distribution, component_names
@@ -46,8 +46,7 @@ def new_package(wanted: Wanted, folder: Path) -> list[Path]:
     module = check_distribution(wanted.name)
     parts = wanted.parts(module, local=False)
     root = folder / wanted.name
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise UserError(f"{root} exists already and is not empty; choose another name or another folder")
+    check_vacant(root, "choose another name or another folder")
     source = Path("src") / module
     common: dict[str, Any] = {"distribution": wanted.name, "module": module, "parts": parts, "api": API_VERSION}
     names = _imported("e1bind.plugins", *(p.descriptor for p in parts), "hookimpl")
