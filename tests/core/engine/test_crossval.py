@@ -210,7 +210,7 @@ from e1bind.engine import fold_trainer as fold_module
 from e1bind.runs.adapters import load_heads
 from e1bind.runs.oof_table import read_oof
 from e1bind.engine.pipeline import build_pipeline
-from e1bind.engine.dataset import read_training_data
+from e1bind.curation.reading import read_chains
 from e1bind.contracts import View
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import RunDir
@@ -226,7 +226,7 @@ for fold in (1, 2):
     model = PeftModel.from_pretrained(pipeline.backbone.load_model(), adapter).eval()
     heads = load_heads(RunDir(run).fold(fold))
     vector = heads.prototypes["ZN"].vector_P
-    for record in read_training_data(pipeline):
+    for record in read_chains(pipeline.spec, "train"):
         rows = (table["protein"] == record.id) & (table["fold"] == fold)
         if not rows.any() or len(record) > 120:
             continue

@@ -5,14 +5,16 @@ What is printed quotes names out of files. No console here reads markup, and non
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import typer
+from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 
 from e1bind.files.text import visible
 
@@ -37,6 +39,14 @@ err = _console(stderr=True)
 def echo(text: str) -> None:
     """A line of a result, as it is but for control characters."""
     typer.echo(visible(text))
+
+
+def table(*columns: str, words: Collection[str] = ()) -> Table:
+    """A table of counts: numbers on the right, columns of `words` (or the first and the last) on the left."""
+    made = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
+    for column in columns:
+        made.add_column(column, justify="left" if column in (words or (columns[0], columns[-1])) else "right")
+    return made
 
 
 @dataclass

@@ -45,7 +45,7 @@ def msa(
     """Build an alignment (a3m) for each chain with MMseqs2; those that are done are kept."""
     from e1bind.curation.inputs import read_input
     from e1bind.curation.msa_building import MsaParameters, build_alignments
-    from e1bind.curation.reading import SPLITS
+    from e1bind.spec.named_files import SPLITS
 
     chains = read_input(source, SPLITS, overrides or [])
     parameters = MsaParameters(iterations, sensitivity, evalue, max_sequences)

@@ -49,7 +49,7 @@ def train(
     _check(spec, overrides, fold, run_id, resume, force)
     from e1bind.spec import load_spec
 
-    run = load_spec(spec, overrides or []) if spec is not None else None
+    run = load_spec(spec, overrides or [], ["train"]) if spec is not None else None
     if nproc is not None and nproc > 1:
         from e1bind_cli.launch import launch
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 
+from e1bind.data.guarded_reader import GuardedReader
 from e1bind.engine import crossval
 from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
@@ -45,9 +46,10 @@ def try_building(spec: RunSpec) -> str:
 
     Raises `UserError` where one cannot be built, breaks its contract, or does not fit to the others.
     """
-    pipeline = build_pipeline(spec)
+    GuardedReader(spec.data)
     build_losses(spec)
     try_trackers(spec)
+    pipeline = build_pipeline(spec)
     return pipeline.backbone.description
 
 

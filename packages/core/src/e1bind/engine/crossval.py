@@ -11,10 +11,12 @@ from shlex import quote
 import torch
 
 from e1bind.contracts import ResidueRecord
+from e1bind.curation.folding import make_folds
+from e1bind.curation.reading import read_chains
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
-from e1bind.engine.dataset import data_facts, make_folds, read_training_data
+from e1bind.engine.dataset import data_facts
 from e1bind.engine.distributed import World, peer_advice, restarts, world
 from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
@@ -35,6 +37,7 @@ from e1bind.runs.lock import locked
 from e1bind.runs.log_file import logging_to
 from e1bind.spec import RunSpec
 from e1bind.spec.crosschecks import spec_warnings
+from e1bind.spec.named_files import check_files
 
 
 def cross_validate(
@@ -60,7 +63,7 @@ def cross_validate(
         whole = _CrossValidation(pipeline, records, plan, here, listener, draw)
 
         def create() -> Path:
-            data = data_facts(pipeline, records, plan, here.size)
+            data = data_facts(spec, records, plan, here.size)
             run = opened(create_run(spec, spec_file, data, run_id).path)
             whole.going_on = check_unchanged(run, spec, data, force=False, processes=here.size)
             return run.path
@@ -83,7 +86,7 @@ def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError` naming those that are missing."""
     run = opened(path)
     with _prepared(spec) as (pipeline, records, plan, here):
-        going_on = check_unchanged(run, spec, data_facts(pipeline, records, plan, here.size), force=False)
+        going_on = check_unchanged(run, spec, data_facts(spec, records, plan, here.size), force=False)
         with locked(run.path), logging_to(run.log), disk_advice(run.path, f"e1bind collect {quote(str(run.path))}"):
             with tracked(spec, run, None, Listener(), resumed=True) as listener:
                 finished = conclude(pipeline, plan, records, going_on, draw)
@@ -93,14 +96,18 @@ def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
 
 @contextmanager
 def _prepared(spec: RunSpec) -> Iterator[tuple[Pipeline, list[ResidueRecord], FoldPlan, World]]:
-    """Components, records and folds of a spec, in the world of processes this one belongs to."""
+    """Components, records and folds of a spec, in the world of processes this one belongs to.
+
+    What is checked at once comes first, the backbone last: it may be fetched from a hub, which takes its time.
+    """
+    check_files(spec, ["train"])
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)
     with world(spec.run.device, spec.run.distributed_timeout_minutes) as here:
-        pipeline = build_pipeline(spec)
+        records = read_chains(spec, "train")
+        plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
-        records = read_training_data(pipeline)
-        yield pipeline, records, make_folds(spec, records), here
+        yield build_pipeline(spec), records, plan, here
 
 
 class _CrossValidation:
@@ -127,7 +134,7 @@ class _CrossValidation:
         finished = tuple(number for number in numbers if run.fold(number).done.is_file())
         trains = len(finished) < self.plan.folds
         spec, here = self.pipeline.spec, self.world
-        data = data_facts(self.pipeline, self.records, self.plan, here.size)
+        data = data_facts(spec, self.records, self.plan, here.size)
         self.going_on = check_unchanged(run, spec, data, force, here.size if trains else None, finished)
         if self.going_on.changes and not trains and finished_before(run):
             listed = "\n  ".join(self.going_on.changes)

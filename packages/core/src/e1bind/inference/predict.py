@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fasta import STDIN, BadRecord, read_fasta
+from e1bind.data.fasta import STDIN, BadRecord, look_at, read_fasta
 from e1bind.data.msa_files import AlignmentPlace
 from e1bind.errors import DataError, UserError
 from e1bind.files.writing import together
@@ -78,12 +78,17 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
     device = choose_device(options.device)
-    colours = _colours(options, ions)
+    # Whatever is wrong with the input is told before a model is loaded; standard input can be read only once.
+    if options.source not in (None, STDIN):
+        look_at(options.source)
+    place = None if options.msa_dir is None else AlignmentPlace(options.msa_dir, "--msa-dir")
+    colours = _colours(options, ions, place)
     outcome = Outcome(calls=dict.fromkeys(ions, 0))
     for warning in run.warnings:
         log.warning("%s", warning)
     ensemble = Ensemble(run, device)
-    records = _Records(options, ensemble, colours)
+    check_use_of_alignments(ensemble, options.msa_dir)
+    records = _Records(options, ensemble, colours, place)
     with together():
         scored = predict_stream(ensemble, records, records.refuse, options.max_tokens, options.contexts)
         with open_table(options.target, kind, run, options.contexts > 1) as table:
@@ -132,10 +137,15 @@ def chosen_ions(run: FinishedRun, wanted: Sequence[str]) -> list[str]:
 class _Records:
     """The records to predict, with their alignments; keeps count of those that are refused."""
 
-    def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: Painter | None) -> None:
-        self.options, self.colours = options, colours
+    def __init__(
+        self,
+        options: PredictOptions,
+        ensemble: Ensemble,
+        colours: Painter | None,
+        alignments: AlignmentPlace | None,
+    ) -> None:
+        self.options, self.colours, self.alignments = options, colours, alignments
         self.bad = self.aligned = self.read = 0
-        self.alignments = _alignments(ensemble, options.msa_dir)
         self.required = _needs_alignments(ensemble)
 
     def __iter__(self) -> Iterator[ResidueRecord]:
@@ -179,12 +189,6 @@ def _needs_alignments(ensemble: Ensemble) -> bool:
     return getattr(ensemble.run.spec.data.options, "msa", None) == "required"
 
 
-def _alignments(ensemble: Ensemble, place: Path | None) -> AlignmentPlace | None:
-    """Where the alignments are. Raises `UserError` where the run has no use for them, or needs them."""
-    check_use_of_alignments(ensemble, place)
-    return None if place is None else AlignmentPlace(place, "--msa-dir")
-
-
 def check_use_of_alignments(ensemble: Ensemble, place: Path | None) -> None:
     """Raise `UserError` where the run has no use for alignments, or needs them; warn where it was used to them."""
     trained_with = getattr(ensemble.run.spec.data.options, "msa_dir", None) is not None
@@ -205,7 +209,7 @@ def check_use_of_alignments(ensemble: Ensemble, place: Path | None) -> None:
         raise UserError("--msa-dir: the run was validated without alignments (msa.contexts_in_validation is false)")
 
 
-def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
+def _colours(options: PredictOptions, ions: Sequence[str], place: AlignmentPlace | None) -> Painter | None:
     """The structure, with the sequences that belong to its chains found before anything is computed."""
     if options.structure is None:
         if options.source is None:
@@ -216,7 +220,6 @@ def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
     structure = read_structure(options.structure)
     if options.source is None:
         return Painter(structure, own_matches(structure), options.target, ions)
-    place = None if options.msa_dir is None else AlignmentPlace(options.msa_dir, "--msa-dir")
 
     def has_context(record: ResidueRecord) -> bool:
         return place is not None and place.of(record).msa is not None
