@@ -80,7 +80,7 @@ TABLES = {"reader": "data.fasta3", "backbone": "backbone.e1", "view_generator": 
 
 
 @pytest.mark.parametrize("component", discover().components(), ids=lambda c: f"{c.kind}.{c.name}")
-def test_the_example_table_is_a_valid_part_of_a_spec(component, tmp_path) -> None:
+def test_the_example_table_is_a_valid_part_of_a_spec(component, tmp_path, capsys) -> None:
     assert e1bind(["describe", f"{component.kind}.{component.name}", "--json"]) == 0
     details = json.loads(capsys.readouterr().out)
     example = details["example"].replace('checkpoint = "..."', 'checkpoint = "some/model"')

@@ -150,7 +150,7 @@ def test_a_fold_that_does_not_exist_is_refused(tmp_path, spec_text):
 
 def test_a_named_run_is_never_written_over(finished, tmp_path, spec_text):
     (tmp_path / "results" / "mine").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"mine exists: continue it with --resume"):
+    with pytest.raises(RunError, match=r"mine exists: .* go on with it:\n  e1bind train --resume"):
         train_once(tmp_path, spec_text, run_id="mine")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -189,7 +190,7 @@ def _say_how(homologs: Homologs) -> None:
         soft_wrap=True,
     )
     for command in homologs.commands:
-        err.print("  " + " ".join(command), soft_wrap=True)
+        err.print("  " + shlex.join(command), soft_wrap=True)
 
 
 def _print_split(found: Split) -> None:

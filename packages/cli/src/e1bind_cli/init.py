@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from e1bind.errors import UserError
+from e1bind.files.text import command
 from e1bind.files.writing import output_text
 from e1bind_cli.console import out
 
@@ -22,4 +23,4 @@ def init(
     from e1bind.spec.starter import starter_spec
 
     output_text(path, starter_spec(), "another PATH")
-    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: e1bind validate {path}")
+    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: {command('validate', path)}")

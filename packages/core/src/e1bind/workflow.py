@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.engine import crossval
@@ -13,7 +12,7 @@ from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import build_losses, build_pipeline, try_trackers
-from e1bind.files.text import file_part
+from e1bind.files.text import command, file_part
 from e1bind.files.writing import together, told
 from e1bind.inference.compare import Comparison
 from e1bind.inference.compare import compare as _compare
@@ -90,7 +89,7 @@ def collect(run: Path, trusted: bool = False) -> Finished:
 
 def report(run: Path) -> Path:
     """Draw the figures and the report of a finished run again; the report's path. Raises `RunError`."""
-    with locked(opened(run).path), disk_advice(run, f"e1bind report {quote(str(run))}"):
+    with locked(opened(run).path), disk_advice(run, command("report", run)):
         return write_report(run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,7 @@ from e1bind.engine.fit_calibration import fit_maps
 from e1bind.engine.outcome import build_summary
 from e1bind.engine.pipeline import Pipeline
 from e1bind.errors import RunError
+from e1bind.files.text import command
 from e1bind.log import log
 from e1bind.metrics.thresholds import Threshold, choose_threshold
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines
@@ -80,15 +82,16 @@ def _results(run: RunDir, plan: FoldPlan, trained_with: set[str]) -> list[FoldRe
     if missing:
         raise RunError(
             f"{run.path}: fold {', '.join(missing)} of {plan.folds} has not finished; train it "
-            f"with: e1bind train --resume {run.path} --fold {missing[0]}"
+            f"with: {command('train', '--resume', run.path, '--fold', missing[0])}"
         )
     results = [result for result in found.values() if result is not None]
     for result in results:
         if result.spec is not None and result.spec not in trained_with:
+            folder = run.fold(result.fold).path
             raise RunError(
-                f"{run.fold(result.fold).path} was trained with another spec than the run's: it is a fold of "
-                f"another run; put the run's own back, or train it anew with:\n  rm -r {run.fold(result.fold).path}"
-                f" && e1bind train --resume {run.path}"
+                f"{folder} was trained with another spec than the run's: it is a fold of another run; put the "
+                f"run's own back, or train it anew with:\n  {shlex.join(['rm', '-r', str(folder)])} && "
+                f"{command('train', '--resume', run.path)}"
             )
     return results
 

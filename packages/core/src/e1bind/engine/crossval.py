@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 
 import torch
 
@@ -27,6 +26,7 @@ from e1bind.engine.stopping import StopRequest
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
 from e1bind.errors import RunError
+from e1bind.files.text import command
 from e1bind.log import log
 from e1bind.runs.continuing import Continuation, check_unchanged
 from e1bind.runs.creation import create_run
@@ -55,9 +55,9 @@ def cross_validate(
         check_run_id(run_id)
     shared = fold is not None or restarts()
     if not shared and run_id is not None and (spec.run.output_dir / run_id).exists():
+        there = spec.run.output_dir / run_id
         raise RunError(
-            f"{spec.run.output_dir / run_id} exists: continue it with --resume {spec.run.output_dir / run_id}, "
-            "or choose another --run-id"
+            f"{there} exists: choose another --run-id, or go on with it:\n  {command('train', '--resume', there)}"
         )
     with _prepared(spec) as (pipeline, records, plan, here):
         whole = _CrossValidation(pipeline, records, plan, here, listener, draw)
@@ -87,7 +87,7 @@ def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
     run = opened(path)
     with _prepared(spec) as (pipeline, records, plan, here):
         going_on = check_unchanged(run, spec, data_facts(spec, records, plan, here.size), force=False)
-        with locked(run.path), logging_to(run.log), disk_advice(run.path, f"e1bind collect {quote(str(run.path))}"):
+        with locked(run.path), logging_to(run.log), disk_advice(run.path, command("collect", run.path)):
             with tracked(spec, run, None, Listener(), resumed=True) as listener:
                 finished = conclude(pipeline, plan, records, going_on, draw)
                 listener.concluded(run, finished.summary)
@@ -184,9 +184,8 @@ class _CrossValidation:
         log.info("%d fold%s took %.0f s", len(folds), "s"[: len(folds) > 1], time.perf_counter() - started)
 
     def _resume_command(self, only: int | None) -> str:
-        command = f"e1bind train --resume {quote(str(self.run_dir.path))}"
-        command += f" {TRUST}" if brings_code(self.pipeline.spec) else ""
-        return command + ("" if only is None else f" --fold {only}")
+        words = [*([TRUST] if brings_code(self.pipeline.spec) else []), *([] if only is None else ["--fold", only])]
+        return command("train", "--resume", self.run_dir.path, *words)
 
     def _introduce(self) -> None:
         spec = self.pipeline.spec
