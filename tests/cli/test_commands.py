@@ -139,9 +139,9 @@ def test_schema_knows_the_options_of_installed_plugins(third_parties: Path, tmp_
 def test_show_tells_where_a_value_was_written(spec: Path) -> None:
     rows = json.loads(run_cli("show", str(spec), "--json", "--set", "training.epochs=7").stdout)
     by_path = {row["path"]: (row["value"], row["origin"]) for row in rows}
-    assert by_path["training.epochs"] == ("7", "--set training.epochs")
-    assert by_path["training.ions"] == ('["ZN"]', "spec.toml")
-    assert by_path["training.batch_size"] == ("2", "default")
+    assert by_path["training.epochs"] == (7, "--set training.epochs")
+    assert by_path["training.ions"] == (["ZN"], "spec.toml")
+    assert by_path["training.batch_size"] == (2, "default")
     assert run_cli("show", str(spec), "--origins").returncode == 0
 
 

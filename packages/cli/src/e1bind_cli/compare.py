@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from e1bind_cli.console import err, out
+from e1bind_cli.console import err, log_to_terminal, out
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
@@ -25,9 +25,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Whe
 def compare(runs: Runs, output: Output = Path("comparison")) -> None:
     """Compare finished runs: what differs in their specs, and their metrics side by side."""
     from e1bind import workflow
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     comparison = workflow.compare(runs, output)
     for warning in comparison.warnings:
         err.print(f"warning: {warning}", soft_wrap=True)

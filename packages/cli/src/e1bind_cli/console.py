@@ -5,6 +5,8 @@ What is printed quotes names out of files. No console here reads markup, and non
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from e1bind.files.text import visible
+from e1bind.log import LineFormatter
 
 
 class PlainConsole(Console):
@@ -33,7 +36,11 @@ def _console(**options: Any) -> Console:
 
 
 out = _console()
+"""Results."""
 err = _console(stderr=True)
+"""What is said along the way; nothing with --quiet."""
+errors = _console(stderr=True)
+"""What ended a command."""
 
 
 def echo(text: str) -> None:
@@ -54,6 +61,8 @@ class State:
     """Options of the `e1bind` command itself."""
 
     debug: bool = False
+    quiet: bool = False
+    verbose: bool = False
 
 
 state = State()
@@ -67,5 +76,37 @@ def interruptible(outcome: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        err.print(f"interrupted; {outcome}", soft_wrap=True)
+        errors.print(f"interrupted; {outcome}", soft_wrap=True)
         raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def bars_wanted() -> bool:
+    """Whether somebody can see progress bars, and wants to."""
+    return err.is_terminal and not state.quiet
+
+
+def is_main() -> bool:
+    """Whether this process is the one of a run that talks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def log_to_terminal() -> None:
+    """Show the library's log lines on stderr; only errors with --quiet, and of processes but the main one."""
+    main = is_main()
+    log = logging.getLogger("e1bind")
+    log.handlers.clear()
+    log.propagate = False
+    log.setLevel(logging.DEBUG if state.verbose and main else logging.INFO)
+    if err.is_terminal:
+        from rich.logging import RichHandler
+
+        handler: logging.Handler = RichHandler(
+            console=errors if state.quiet else err, show_path=False, markup=False, log_time_format="%H:%M:%S"
+        )
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        handler.addFilter(lambda record: not getattr(record, "progress", False))  # the bar says it
+    else:
+        handler = logging.StreamHandler()
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
+    handler.setLevel(logging.ERROR if state.quiet or not main else logging.NOTSET)
+    log.addHandler(handler)

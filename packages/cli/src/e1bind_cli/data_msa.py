@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from e1bind_cli.arguments import Overrides
-from e1bind_cli.console import err, interruptible, out
+from e1bind_cli.console import bars_wanted, err, interruptible, out
 from e1bind_cli.data import data
 
 
@@ -63,7 +63,7 @@ def msa(
 @contextmanager
 def _said() -> Iterator[Callable[[int, int], None]]:
     """A bar where somebody can see it, else a line after each batch; on standard error."""
-    if not err.is_terminal:
+    if not bars_wanted():
         yield lambda done, total: err.print(f"{done} of {total} chains")
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -9,7 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from e1bind_cli.console import err, interruptible, out
+from e1bind_cli.console import err, interruptible, log_to_terminal, out
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -62,9 +62,8 @@ def evaluate(
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
     from e1bind import workflow
     from e1bind.inference.evaluate import EvaluateOptions
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     set_threads(threads)
     options = EvaluateOptions(
         data=data,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from e1bind.errors import UserError
-from e1bind_cli.console import err
+from e1bind_cli.console import bars_wanted, err
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)]
 Ions = Annotated[
@@ -72,7 +72,7 @@ def set_threads(threads: int | None) -> None:
 @contextmanager
 def chains_bar(total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar over chains where somebody can see it; what it yields is told the residues of each that is done."""
-    if not err.is_terminal:
+    if not bars_wanted():
         yield lambda _: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from e1bind.engine.events import Listener
-from e1bind_cli.console import err
+from e1bind_cli.console import bars_wanted, err, is_main
 
 
 class Bars(Listener):
@@ -33,9 +33,9 @@ class Bars(Listener):
 
 
 @contextmanager
-def progress(wanted: bool) -> Iterator[Listener]:
+def progress() -> Iterator[Listener]:
     """A listener that draws bars where somebody can see them."""
-    if not (wanted and err.is_terminal):
+    if not (is_main() and bars_wanted()):
         yield Listener()
         return
     columns = (

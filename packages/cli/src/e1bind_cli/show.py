@@ -27,19 +27,19 @@ def show(
     from e1bind.spec import load_spec
 
     run = load_spec(spec, overrides or [])
-    rows = [(".".join(path), _toml(value), _origin(run, path)) for path, value in _leaves(run.resolved(), ())]
+    rows = [(".".join(path), value, _origin(run, path)) for path, value in _leaves(run.resolved(), ())]
     if as_json:
         typer.echo(json.dumps([dict(zip(("path", "value", "origin"), row, strict=True)) for row in rows], indent=2))
         return
     if not origins:
         for path, value, _ in rows:
-            echo(f"{path} = {value}")
+            echo(f"{path} = {_toml(value)}")
         return
     table = Table()
     for column in ("path", "value", "origin"):
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    for path, value, origin in rows:
+        table.add_row(Text(path), Text(_toml(value)), Text(origin))
     out.print(table)
 
 

@@ -98,6 +98,7 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
                 if colours is not None:
                     colours.take(prediction.record, columns)
                 outcome.count(prediction.record, columns)
+                log.debug("%s: %d residues", prediction.record.id, len(prediction.record))
                 advance(len(prediction.record))
             outcome.bad = records.bad
             if not outcome.chains:

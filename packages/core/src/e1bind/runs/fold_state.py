@@ -71,6 +71,7 @@ class StateFiles:
         content = buffer.getvalue()
         name = f"epoch-{state.epoch:05d}-step-{state.step:07d}.{_digest(content)}.pt"
         atomic_write(self.folder / name, lambda path: path.write_bytes(content))
+        log.debug("saved %s", self.folder / name)
         for _, old in self._generations()[GENERATIONS:]:
             old.unlink(missing_ok=True)
 
