@@ -123,7 +123,7 @@ def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_
         assert train_once(tmp_path, spec_text, run_id="array", fold=fold) is None
     path = tmp_path / "results" / "array"
     assert not (path / "summary.json").exists()
-    whole = collect(frozen_spec(RunDir(path)), path, draw_nothing)
+    whole = collect(frozen_spec(RunDir(path)), path, draw_nothing, Listener())
     assert whole.summary.finished
     assert results_of(path) == results_of(finished.run.path)
 
@@ -134,7 +134,7 @@ def test_collect_names_the_folds_that_are_missing(tmp_path, spec_text):
     with pytest.raises(
         RunError, match=r"fold 1 of 2 has not finished; train it with: e1bind train --resume .*array --fold 1"
     ):
-        collect(frozen_spec(RunDir(path)), path, draw_nothing)
+        collect(frozen_spec(RunDir(path)), path, draw_nothing, Listener())
 
 
 def test_one_fold_of_another_spec_does_not_join_the_run(tmp_path, spec_text):

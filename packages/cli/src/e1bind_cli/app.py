@@ -34,6 +34,7 @@ EXIT_USER, EXIT_OTHER = 2, 1
 app = typer.Typer(
     name="e1bind",
     cls=WholeCommand,
+    rich_markup_mode="rich",
     help="Find, residue by residue, where a protein binds metal ions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

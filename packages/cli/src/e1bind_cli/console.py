@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import typer
 from rich import box
@@ -20,6 +20,9 @@ from rich.table import Table
 
 from e1bind.files.text import visible
 from e1bind.log import LineFormatter
+
+_NO_EDGE = 100_000
+"""Columns where no terminal is: a table in a pipe or a file is as wide as what it holds."""
 
 
 class PlainConsole(Console):
@@ -31,8 +34,11 @@ class PlainConsole(Console):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
-def _console(**options: Any) -> Console:
-    return PlainConsole(highlight=False, markup=False, emoji=False, **options)
+def _console(stderr: bool = False) -> Console:
+    """A console that breaks no line where nobody has said how wide the place is that it writes to."""
+    known = (sys.stderr if stderr else sys.stdout).isatty() or os.environ.get("COLUMNS", "").isdigit()
+    width = None if known else _NO_EDGE
+    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 out = _console()

@@ -66,9 +66,8 @@ def _said() -> Iterator[Callable[[int, int], None]]:
     if not bars_wanted():
         yield lambda done, total: err.print(f"{done} of {total} chains")
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from e1bind_cli.bars import bars
 
-    columns = (TextColumn("chains"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    with bars(err) as drawn:
+        task = drawn.add_task("chains", total=None, tail="")
+        yield lambda done, total: drawn.update(task, completed=done, total=total)

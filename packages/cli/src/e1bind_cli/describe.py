@@ -37,7 +37,7 @@ def describe(
     out.print(Text(f"target:  {details['target']}\noptions: {details['options_at']}"), soft_wrap=True)
     table = Table()
     for column in ("option", "type", "default", "description"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "option")
     for option in details["options"]:
         table.add_row(*(Text(str(option[c])) for c in ("name", "type", "default", "description")))
     if details["options"]:

@@ -75,23 +75,15 @@ def chains_bar(total: int | None) -> Iterator[Callable[[int], None]]:
     if not bars_wanted():
         yield lambda _: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from e1bind_cli.bars import bars
 
-    columns = (
-        TextColumn("chains", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, TextColumn("{task.fields[residues]:,} residues", markup=False), console=err, transient=True
-    ) as bars:
-        task = bars.add_task("", total=total, residues=0)
+    with bars(err) as drawn:
+        task = drawn.add_task("chains", total=total, tail="")
         residues = 0
 
         def advance(length: int) -> None:
             nonlocal residues
             residues += length
-            bars.update(task, advance=1, residues=residues)
+            drawn.update(task, advance=1, tail=f"{residues:,} residues")
 
         yield advance

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
 from e1bind_cli.console import echo, out
+from e1bind_cli.toml_text import toml_of
 
 if TYPE_CHECKING:
     from e1bind.spec import RunSpec
@@ -33,13 +34,13 @@ def show(
         return
     if not origins:
         for path, value, _ in rows:
-            echo(f"{path} = {_toml(value)}")
+            echo(f"{path} = {toml_of(value)}")
         return
     table = Table()
     for column in ("path", "value", "origin"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "path")
     for path, value, origin in rows:
-        table.add_row(Text(path), Text(_toml(value)), Text(origin))
+        table.add_row(Text(path), Text(toml_of(value)), Text(origin))
     out.print(table)
 
 
@@ -49,10 +50,6 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _leaves(inner, (*path, key))
     else:
         yield path, value
-
-
-def _toml(value: Any) -> str:
-    return "(absent)" if value is None else json.dumps(value)
 
 
 def _origin(run: RunSpec, path: tuple[str, ...]) -> str:

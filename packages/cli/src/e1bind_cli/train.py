@@ -29,7 +29,8 @@ Resume = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Resume although spec or plugins have changed.")]
 Device = Annotated[
-    str | None, typer.Option(help="auto, cpu or cuda, in place of the spec's run.device.", show_default=False)
+    str | None,
+    typer.Option(help="auto, cpu or cuda, in place of the device in the spec's [run].", show_default=False),
 ]
 Processes = Annotated[int | None, typer.Option(min=1, help="Processes to train with, one for each GPU.")]
 
@@ -74,10 +75,10 @@ def collect(
 ) -> None:
     """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
 
-    def work(_: Listener) -> Finished:
+    def work(listener: Listener) -> Finished:
         from e1bind import workflow
 
-        return workflow.collect(run, trust_run_code)
+        return workflow.collect(run, trust_run_code, listener)
 
     _say_and_do(work)
 

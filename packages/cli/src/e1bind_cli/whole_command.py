@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from e1bind import __version__
@@ -17,7 +18,15 @@ _REST = "--"
 
 
 class WholeCommand(TyperGroup):
-    """The group of all subcommands: its own flags are found wherever on the line they stand."""
+    """The group of all subcommands: its own flags are found wherever on the line they stand.
+
+    Help texts are shown as they are written: `[lora]` is a table of a spec, not Rich's markup.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for command in self.commands.values():
+            _escape_help(command)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """The arguments with those flags at the front, where click looks for them."""
@@ -25,6 +34,14 @@ class WholeCommand(TyperGroup):
         own = [word for word in args[:end] if word in ANYWHERE]
         others = [word for word in args[:end] if word not in ANYWHERE]
         return super().parse_args(ctx, [*own, *others, *args[end:]])
+
+
+def _escape_help(command: Any) -> None:
+    command.help = escape(command.help or "")
+    for parameter in command.params:
+        parameter.help = escape(getattr(parameter, "help", None) or "")
+    for inner in getattr(command, "commands", {}).values():
+        _escape_help(inner)
 
 
 def _version(wanted: bool) -> None:

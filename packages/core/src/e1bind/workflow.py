@@ -82,9 +82,9 @@ def resume(
     return crossval.resume(spec, run, _draw, listener or Listener(), force, fold)
 
 
-def collect(run: Path, trusted: bool = False) -> Finished:
+def collect(run: Path, trusted: bool = False, listener: Listener | None = None) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError`."""
-    return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw)
+    return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw, listener or Listener())
 
 
 def report(run: Path) -> Path:
@@ -93,13 +93,23 @@ def report(run: Path) -> Path:
         return write_report(run)
 
 
-def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
-    for result in results:
+def _draw(
+    run: StoredRun,
+    results: Sequence[FoldResult],
+    table: Table,
+    thresholds: Mapping[str, Threshold],
+    listener: Listener,
+) -> None:
+    total = len(results) + 1
+    for done, result in enumerate(results):
+        listener.draw(done, total)
         folder = run.files.fold(result.fold)
         with locked(folder.path):
             folder.sweep()
         draw_fold(folder.plots, result.rows, table, result.fold, thresholds, measures(run.resolved))
+    listener.draw(len(results), total)
     draw_run(run, table, thresholds)
+    listener.draw(total, total)
 
 
 def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> tuple[Evaluation, Path]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fold_plan import FoldPlan
+from e1bind.engine.events import Listener
 from e1bind.engine.fit_calibration import fit_maps
 from e1bind.engine.outcome import build_summary
 from e1bind.engine.pipeline import Pipeline
@@ -41,14 +42,24 @@ class Draw(Protocol):
     """Makes the figures and the report of a run whose results are in place, and whose summary is not."""
 
     def __call__(
-        self, run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]
+        self,
+        run: StoredRun,
+        results: Sequence[FoldResult],
+        table: Table,
+        thresholds: Mapping[str, Threshold],
+        listener: Listener,
     ) -> None: ...
 
 
 def conclude(
-    pipeline: Pipeline, plan: FoldPlan, records: Sequence[ResidueRecord], going_on: Continuation, draw: Draw
+    pipeline: Pipeline,
+    plan: FoldPlan,
+    records: Sequence[ResidueRecord],
+    going_on: Continuation,
+    draw: Draw,
+    listener: Listener,
 ) -> Finished:
-    """Write all that is made of the folds. Raises `RunError`.
+    """Write all that is made of the folds, and tell the listener. Raises `RunError`.
 
     Until the new summary is written the old one stands, if there is one; the same folds give the same files.
     """
@@ -68,10 +79,11 @@ def conclude(
     write_calibration(run, maps)
     stored = StoredRun(run, read_begun(run), frozen_table(run), as_summary(figures, run), pipeline.calibrator)
     # Only with the report in place is the run a finished one.
-    draw(stored, results, table, thresholds)
+    draw(stored, results, table, thresholds, listener)
     summary = write_summary(run, figures, plan.folds)
     for warning in summary.warnings:
         log.warning("%s", warning)
+    listener.concluded(run, summary)
     return Finished(run, summary)
 
 

@@ -82,16 +82,18 @@ def resume(
         return whole.run(run, fold)
 
 
-def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
+def collect(spec: RunSpec, path: Path, draw: Draw, inner: Listener) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError` naming those that are missing."""
     run = opened(path)
     with _prepared(spec) as (pipeline, records, plan, here):
         going_on = check_unchanged(run, spec, data_facts(spec, records, plan, here.size), force=False)
-        with locked(run.path), logging_to(run.log), disk_advice(run.path, command("collect", run.path)):
-            with tracked(spec, run, None, Listener(), resumed=True) as listener:
-                finished = conclude(pipeline, plan, records, going_on, draw)
-                listener.concluded(run, finished.summary)
-            return finished
+        with (
+            locked(run.path),
+            logging_to(run.log),
+            disk_advice(run.path, command("collect", run.path)),
+            tracked(spec, run, None, Spoken(inner), resumed=True) as listener,
+        ):
+            return conclude(pipeline, plan, records, going_on, draw, listener)
 
 
 @contextmanager
@@ -235,6 +237,4 @@ class _CrossValidation:
         if summary := whole_before(self.run_dir, self.plan.folds):
             log.info("the run is finished already")
             return Finished(self.run_dir, summary)
-        finished = conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw)
-        self.listener.concluded(self.run_dir, finished.summary)
-        return finished
+        return conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw, self.listener)

@@ -29,6 +29,9 @@ class Listener:
     def stage_done(self) -> None:
         """The stage is over."""
 
+    def draw(self, done: int, total: int) -> None:
+        """`done` of the `total` sets of figures are drawn: one for each fold, and that of the whole run."""
+
     def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
         """A fold begins, or goes on after so many optimizer steps and whole epochs."""
 
@@ -59,6 +62,9 @@ class Passing(Listener):
 
     def stage_done(self) -> None:
         self.inner.stage_done()
+
+    def draw(self, done: int, total: int) -> None:
+        self.inner.draw(done, total)
 
     def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
         self.inner.fold_begins(fold, steps, epochs)
@@ -105,6 +111,11 @@ class Spoken(Passing):
         if self._due():
             left = self._left(done, total - done)
             log.info("%s, validation: batch %d of %d  %s left", self.title, done, total, left, extra=PROGRESS)
+
+    def draw(self, done: int, total: int) -> None:
+        super().draw(done, total)
+        if done == 0:
+            log.info("drawing figures", extra=PROGRESS)
 
     def step_done(self, fold: int, step: int, figures: Mapping[str, float]) -> None:
         super().step_done(fold, step, figures)
