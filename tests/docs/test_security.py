@@ -95,6 +95,7 @@ def arguments(command: str, base: Path) -> list[str]:
         "predict RUN": ["predict", run, "new.fasta", "--structure", "model.pdb", "-o", "out/table.csv"],
         "evaluate RUN": ["evaluate", run, "--data", "new.fasta", "--resamples", "20"],
         "report RUN": ["report", run],
+        "runs DIR": ["runs", str(base / "results"), "--json"],
         "compare RUN RUN": ["compare", run, str(base / "other")],
         "list-plugins": ["list-plugins"],
         "describe": ["describe", "loss.nt-xent"],

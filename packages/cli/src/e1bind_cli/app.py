@@ -23,6 +23,7 @@ from e1bind_cli.new_plugin import new_plugin
 from e1bind_cli.predict import predict
 from e1bind_cli.ranks import tell
 from e1bind_cli.report import report
+from e1bind_cli.runs import runs
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
 from e1bind_cli.train import collect, train
@@ -47,6 +48,7 @@ for command in (
     predict,
     compare,
     report,
+    runs,
     validate,
     list_plugins,
     describe,

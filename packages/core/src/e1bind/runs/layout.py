@@ -19,6 +19,7 @@ from e1bind.files.writing import sweep
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
 _FOLD = re.compile(r"fold_([1-9][0-9]{0,5})")
 _EVALUATION = "evaluation_"
+_STATE = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class FoldDir:
         """Folder of the resumable state."""
         return self.path / "last"
 
+    def saved_epoch(self) -> int:
+        """The epoch that the newest state is of; the first where nothing was saved yet."""
+        files = self.states.iterdir() if self.states.is_dir() else ()
+        return max((position[0] for file in files if (position := state_position(file.name))), default=1)
+
     @property
     def plots(self) -> Path:
         return self.path / "plots"
@@ -88,6 +94,17 @@ class FoldDir:
         """Remove what killed processes left half-written; the fold's lock must be held."""
         for folder in (self.path, self.states, self.plots):
             sweep(folder)
+
+
+def state_name(epoch: int, step: int, digest: str) -> str:
+    """What a file of the resumable state is called; `digest` is that of its bytes."""
+    return f"epoch-{epoch:05d}-step-{step:07d}.{digest}.pt"
+
+
+def state_position(name: str) -> tuple[int, int, str] | None:
+    """Epoch, step and digest in the name of a file of the resumable state; None for another file."""
+    matched = _STATE.fullmatch(name)
+    return (int(matched[1]), int(matched[2]), matched[3]) if matched else None
 
 
 @dataclass(frozen=True)
