@@ -11,13 +11,20 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from e1bind_cli.completion import run_folders
 from e1bind_cli.console import err, log_to_terminal, out
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN RUN ...", help="Run directories, two or more.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="RUN RUN ...",
+        help="Run directories, two or more.",
+        show_default=False,
+        autocompletion=run_folders,
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and figures go.")]
 

@@ -12,12 +12,20 @@ from rich.text import Text
 from e1bind.errors import UserError
 from e1bind.plugins import KINDS, Component, PluginIndex, discover
 from e1bind_cli.arguments import AsJson
+from e1bind_cli.completion import component_names
 from e1bind_cli.console import out
 from e1bind_cli.kinds import ALIASES, kind_of
 
 
 def describe(
-    component: Annotated[str, typer.Argument(metavar="KIND.NAME", help="For example loss.nt-xent or backbone.e1.")],
+    component: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND.NAME",
+            help="For example loss.nt-xent or backbone.e1.",
+            autocompletion=component_names,
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show a component's options with types, defaults and descriptions, and where it is defined."""

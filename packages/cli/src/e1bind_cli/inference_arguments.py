@@ -11,9 +11,12 @@ from typing import Annotated
 import typer
 
 from e1bind.errors import UserError
+from e1bind_cli.completion import run_folders
 from e1bind_cli.console import bars_wanted, err
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False, autocompletion=run_folders)
+]
 Ions = Annotated[
     list[str] | None, typer.Option("--ion", metavar="ION", help="Only this ion; repeatable.", show_default=False)
 ]

@@ -11,8 +11,9 @@ import typer
 
 from e1bind.errors import Interrupted, UserError
 from e1bind_cli.arguments import Overrides
+from e1bind_cli.completion import run_folders
 from e1bind_cli.console import errors, interruptible, is_main, log_to_terminal
-from e1bind_cli.inference_arguments import TrustRunCode
+from e1bind_cli.inference_arguments import Run, TrustRunCode
 from e1bind_cli.results import print_results
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ SpecOrNone = Annotated[
 Fold = Annotated[int | None, typer.Option(min=1, help="Train this fold only, for array jobs; then `collect`.")]
 RunId = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run directory.", show_default=False)]
 Resume = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="Go on with this run directory.", show_default=False)
+    Path | None,
+    typer.Option(
+        metavar="RUN", help="Go on with this run directory.", show_default=False, autocompletion=run_folders
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Resume although spec or plugins have changed.")]
 Device = Annotated[
@@ -70,7 +74,7 @@ def train(
 
 
 def collect(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+    run: Run,
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
