@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +13,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from e1bind_cli.arguments import AsJson
 from e1bind_cli.completion import run_folders
-from e1bind_cli.console import err, log_to_terminal, out
+from e1bind_cli.console import echo, err, log_to_terminal, out
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
@@ -29,12 +32,17 @@ Runs = Annotated[
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and figures go.")]
 
 
-def compare(runs: Runs, output: Output = Path("comparison")) -> None:
+def compare(runs: Runs, output: Output = Path("comparison"), as_json: AsJson = False) -> None:
     """Compare finished runs: what differs in their specs, and their metrics side by side."""
     from e1bind import workflow
 
     log_to_terminal()
     comparison = workflow.compare(runs, output)
+    if as_json:
+        from e1bind.files.reading import plain
+
+        echo(json.dumps(plain(asdict(comparison)), indent=2))
+        return
     for warning in comparison.warnings:
         err.print(f"warning: {warning}", soft_wrap=True)
     _print_spec(comparison)

@@ -18,6 +18,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    # torchrun's own choice, which it tells at length where nobody has made one; run.threads is another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ[LAUNCHER] = str(os.getpid())
     own = ["-m", "e1bind_cli", *without_nproc(arguments)]
     try:

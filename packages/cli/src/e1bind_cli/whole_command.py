@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from e1bind import __version__
 from e1bind.errors import UserError
 from e1bind_cli.console import err, log_to_terminal, state
+from e1bind_cli.libraries import hush_libraries
 
 ANYWHERE = ("--debug", "--quiet", "--verbose")
 _REST = "--"
@@ -67,5 +68,6 @@ def whole_command(
         raise UserError("--quiet and --verbose: choose one of the two")
     state.debug, state.quiet, state.verbose = debug, quiet, verbose
     err.quiet = quiet
+    hush_libraries()
     if quiet or verbose:
         log_to_terminal()
