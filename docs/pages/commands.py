@@ -17,6 +17,7 @@ def commands() -> str:
     context = command.make_context("e1bind", [], resilient_parsing=True)
     text = html.unescape(get_docs_for_click(obj=command, ctx=context, name="e1bind"))
     text = text.replace("# `e1bind`\n", "# Commands\n", 1).replace("```console\n$ ", "```text\n")
+    text = text.replace(r"\[", "[")  # which Rich alone reads
     # Typer writes the summary of a command a second time, cut short, into the list at the top.
     head, rest = text.split("**Commands**:", 1)
     listed, rest = rest.split("\n## ", 1)

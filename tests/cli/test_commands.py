@@ -14,6 +14,8 @@ import pytest
 from plugin_packages import environment, run_cli, run_python
 from small_specs import SMALLEST
 
+from e1bind.readers.options import Fasta3Options
+
 HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 
 
@@ -21,16 +23,18 @@ HEAVY = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 def spec(tmp_path: Path) -> Path:
     path = tmp_path / "spec.toml"
     path.write_text(SMALLEST)
+    Fasta3Options.example(tmp_path)  # the file that the spec names
     return path
 
 
-LIGHT = ("--help", "list-plugins", "check", "new", "validate", "schema", "show", "describe", "init")
+LIGHT = ("--help", "list-plugins", "check", "new", "validate", "data", "schema", "show", "describe", "init")
 
 
 @pytest.mark.parametrize("command", LIGHT)
 def test_light_commands_import_nothing_heavy(command: str, spec: Path, tmp_path: Path) -> None:
     arguments = {
         "validate": ["validate", str(spec)],
+        "data": ["validate", str(spec), "--data", "--set", "cv.folds=2"],
         "show": ["show", str(spec)],
         "describe": ["describe", "loss.nt-xent"],
         "init": ["init", str(tmp_path / "new.toml")],
@@ -135,14 +139,15 @@ def test_schema_knows_the_options_of_installed_plugins(third_parties: Path, tmp_
 def test_show_tells_where_a_value_was_written(spec: Path) -> None:
     rows = json.loads(run_cli("show", str(spec), "--json", "--set", "training.epochs=7").stdout)
     by_path = {row["path"]: (row["value"], row["origin"]) for row in rows}
-    assert by_path["training.epochs"] == ("7", "--set training.epochs")
-    assert by_path["training.ions"] == ('["ZN"]', "spec.toml")
-    assert by_path["training.batch_size"] == ("2", "default")
+    assert by_path["training.epochs"] == (7, "--set training.epochs")
+    assert by_path["training.ions"] == (["ZN"], "spec.toml")
+    assert by_path["training.batch_size"] == (2, "default")
     assert run_cli("show", str(spec), "--origins").returncode == 0
 
 
 def test_init_writes_a_spec_that_validates(tmp_path: Path) -> None:
     target = tmp_path / "spec.toml"
+    Fasta3Options.example(tmp_path)  # the file that the spec names
     assert run_cli("init", str(target)).returncode == 0
     assert tomllib.loads(target.read_text())["training"]["ions"] == ["ZN"]
     assert run_cli("validate", str(target)).returncode == 0
@@ -153,6 +158,7 @@ def test_init_writes_a_spec_that_validates(tmp_path: Path) -> None:
 
 def test_a_starter_spec_with_every_option_uncommented_still_validates(tmp_path: Path) -> None:
     target = tmp_path / "spec.toml"
+    Fasta3Options.example(tmp_path)
     run_cli("init", str(target))
     lines = [
         line.removeprefix("# ") if re.match("# [a-z_]+ = ", line) else line

@@ -208,7 +208,9 @@ def test_a_run_prints_its_table_and_where_it_is(folder: Path, capsys: pytest.Cap
     assert list((folder / "results" / "first" / "plots").glob("*.png"))
     assert not (folder / "results" / "first" / "fold_1" / "plots").exists()  # on demand
     assert run(["train", str(folder / "spec.toml"), "--run-id", "first"]) == 2
-    assert "exists: continue it with --resume" in re.sub(r"\s+", " ", capsys.readouterr().err)
+    assert "exists: choose another --run-id, or go on with it: e1bind train --resume" in re.sub(
+        r"\s+", " ", capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow

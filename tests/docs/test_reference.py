@@ -18,7 +18,7 @@ from e1bind.plugins import KINDS, PluginPolicy, discover, hookspecs
 from e1bind.plugins.descriptors import PLUGIN_TYPES
 from e1bind.spec.sections import COMPONENT_TABLES, HOST_SECTIONS
 from e1bind.spec.words import HOST_PROVIDES, KNOWN_WORDS
-from e1bind_cli.app import app
+from e1bind_cli.app import app, run
 
 SHIPPED = discover(PluginPolicy(allow=())).components()
 
@@ -76,7 +76,19 @@ def test_every_command_and_each_of_its_options_is_described() -> None:
             word = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar
             lines = re.findall(rf"^\* `(?:-\w, )?{re.escape(word)}[^`]*`: (.+)$", text, re.M)
             assert len(lines) == 1, f"{name} {word}"
-            assert "[" not in (parameter.help or ""), "a terminal would take that for markup, and hide it"
+
+
+def test_a_terminal_shows_every_help_text_as_it_is_written(monkeypatch, capsys) -> None:
+    """No part of it is taken for markup and hidden: `[lora]`, `{ion}`, `RUN/evaluation_NAME`."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    texts = []
+    for name, sub in every_command(typer.main.get_command(app), "e1bind"):
+        assert run([*name.split()[1:], "--help"]) == 0
+        shown = " ".join(re.sub("[│╭╰─]", " ", capsys.readouterr().out).split())
+        for text in [inspect.cleandoc(sub.help), *(parameter.help or "" for parameter in sub.params)]:
+            texts.append(text.replace(r"\[", "["))  # which keeps Rich from taking it for markup
+            assert " ".join(texts[-1].split()) in shown, name
+    assert any("[" in text for text in texts)
 
 
 def test_every_hook_and_descriptor_is_there() -> None:

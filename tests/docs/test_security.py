@@ -98,6 +98,7 @@ def arguments(command: str, base: Path) -> list[str]:
         "export RUN": ["export", run, "--fold", "1", "--merged", "out/merged"],
         "evaluate RUN": ["evaluate", run, "--data", "new.fasta", "--resamples", "20"],
         "report RUN": ["report", run],
+        "runs DIR": ["runs", str(base / "results"), "--json"],
         "compare RUN RUN": ["compare", run, str(base / "other")],
         "list-plugins": ["list-plugins"],
         "describe": ["describe", "loss.nt-xent"],

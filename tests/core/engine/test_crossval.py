@@ -132,7 +132,7 @@ def test_folds_trained_one_by_one_and_collected_are_the_whole_run(finished, tmp_
         assert train_once(tmp_path, spec_text, run_id="array", fold=fold) is None
     path = tmp_path / "results" / "array"
     assert not (path / "summary.json").exists()
-    whole = collect(frozen_spec(RunDir(path)), path, draw_nothing)
+    whole = collect(frozen_spec(RunDir(path)), path, draw_nothing, Listener())
     assert whole.summary.finished
     assert results_of(path) == results_of(finished.run.path)
 
@@ -143,7 +143,7 @@ def test_collect_names_the_folds_that_are_missing(tmp_path, spec_text):
     with pytest.raises(
         RunError, match=r"fold 1 of 2 has not finished; train it with: e1bind train --resume .*array --fold 1"
     ):
-        collect(frozen_spec(RunDir(path)), path, draw_nothing)
+        collect(frozen_spec(RunDir(path)), path, draw_nothing, Listener())
 
 
 def test_one_fold_of_another_spec_does_not_join_the_run(tmp_path, spec_text):
@@ -159,7 +159,7 @@ def test_a_fold_that_does_not_exist_is_refused(tmp_path, spec_text):
 
 def test_a_named_run_is_never_written_over(finished, tmp_path, spec_text):
     (tmp_path / "results" / "mine").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"mine exists: continue it with --resume"):
+    with pytest.raises(RunError, match=r"mine exists: .* go on with it:\n  e1bind train --resume"):
         train_once(tmp_path, spec_text, run_id="mine")
 
 
@@ -219,7 +219,7 @@ from e1bind.engine import fold_trainer as fold_module
 from e1bind.runs.adapters import load_heads
 from e1bind.runs.oof_table import read_oof
 from e1bind.engine.pipeline import build_pipeline
-from e1bind.engine.dataset import read_training_data
+from e1bind.curation.reading import read_chains
 from e1bind.contracts import View
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import RunDir
@@ -235,7 +235,7 @@ for fold in (1, 2):
     model = PeftModel.from_pretrained(pipeline.backbone.load_model(), adapter).eval()
     heads = load_heads(RunDir(run).fold(fold))
     vector = heads.prototypes["ZN"].vector_P
-    for record in read_training_data(pipeline):
+    for record in read_chains(pipeline.spec, "train"):
         rows = (table["protein"] == record.id) & (table["fold"] == fold)
         if not rows.any() or len(record) > 120:
             continue

@@ -111,15 +111,22 @@ def test_the_worst_fold_is_named_and_the_others_are_counted():
     assert message.startswith("ZN, fold 2 (and 1 other fold): prototype drift")
 
 
-def test_a_prototype_of_few_residues_says_to_raise_max_samples():
+def test_a_prototype_of_few_residues_says_what_gives_it_more():
+    """More of the chains that train, or, where all of them are in it already, more chains."""
     folds = [
-        {"fold": 1, "ion": "ZN", "prototype_positives": 40},
-        {"fold": 2, "ion": "ZN", "prototype_positives": 7},
+        {"fold": 1, "ion": "ZN", "prototype_positives": 40, "proteins": 150},
+        {"fold": 2, "ion": "ZN", "prototype_positives": 7, "proteins": 90},
+        {"fold": 2, "ion": "CA", "prototype_positives": 50, "proteins": 70},
     ]
-    (message,) = diagnose([], folds)
+    (message,) = diagnose([], folds, 100)
     assert message.startswith("ZN, fold 2: the prototype is the mean of only 7 binding residues")
-    assert "raise prototypes.max_samples" in message
-    assert diagnose([], [{"fold": 1, "ion": "ZN"}]) == []
+    assert "raise prototypes.max_samples (now 100, of 150 chains that train)" in message
+    (message,) = diagnose([], folds, 150)
+    assert "max_samples" not in message
+    assert (
+        "all 150 chains that train were used: what helps is more labelled chains, or a higher cv.folds" in message
+    )
+    assert diagnose([], [{"fold": 1, "ion": "ZN", "proteins": 3}]) == []
 
 
 def test_rows_may_come_in_any_order():

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from e1bind.engine.dataset import make_folds, read_training_data
+from e1bind.curation.folding import make_folds
+from e1bind.curation.reading import read_chains
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import EpochTrainer, plan_epoch, rank_slots
 from e1bind.engine.events import Listener
@@ -36,7 +37,7 @@ def test_every_micro_batch_counts_once_and_ranks_stay_in_step(count, size):
 
 def test_an_epoch_holds_every_chain_of_each_ion_once_in_an_order_of_its_own(make_pipeline):
     pipeline = make_pipeline("training.ions=['ZN','CA']")
-    records = read_training_data(pipeline)
+    records = read_chains(pipeline.spec, "train")
     first, second = (plan_epoch(pipeline, records, 1, epoch) for epoch in (1, 2))
     for ion in ("ZN", "CA"):
         seen = [r.id for micro in first if micro.ion == ion for r in micro.records]
@@ -72,7 +73,7 @@ def test_one_large_batch_and_its_pieces_have_the_same_gradient(make_pipeline):
     """The loss is a mean over residues, so pieces of unequal length must not count alike."""
     overrides = ("lora.dropout=0", "training.accum_steps=4", "training.grad_clip=0", *BCE_ONLY)
     pipeline = make_pipeline(*overrides)
-    records = read_training_data(pipeline)[1:6]
+    records = read_chains(pipeline.spec, "train")[1:6]
     whole = gradients(pipeline, [Micro("ZN", tuple(records))])
     pieces = gradients(pipeline, [Micro("ZN", tuple(part)) for part in (records[:1], records[1:3], records[3:])])
     largest = max(float(g.abs().max()) for g in whole.values())
@@ -83,7 +84,7 @@ def test_one_large_batch_and_its_pieces_have_the_same_gradient(make_pipeline):
 
 def test_the_remainder_of_an_epoch_is_stepped_too(make_pipeline):
     pipeline = make_pipeline("training.accum_steps=4", "training.batch_size=1")
-    records = read_training_data(pipeline)[1:6]
+    records = read_chains(pipeline.spec, "train")[1:6]
     steps = []
     trainer, _ = trainer_of(pipeline)
     trainer.run([Micro("ZN", (r,)) for r in records], 1, 1, 0, {}, lambda taken, stopping: steps.append(taken))
@@ -103,7 +104,7 @@ def test_the_gradient_is_clipped(make_pipeline, monkeypatch):
         step()
 
     monkeypatch.setattr(trainer.optimizer, "step", note)
-    trainer.run([Micro("ZN", tuple(read_training_data(pipeline)[1:3]))], 1, 1, 0, {}, lambda *_: None)
+    trainer.run([Micro("ZN", tuple(read_chains(pipeline.spec, "train")[1:3]))], 1, 1, 0, {}, lambda *_: None)
     assert seen == [pytest.approx(0.001, rel=1e-3)]
 
 
@@ -114,7 +115,7 @@ def test_nan_in_a_weight_stops_before_any_step_and_names_loss_and_chains(make_pi
     with torch.no_grad():
         parameter.fill_(torch.nan)
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    records = read_training_data(pipeline)[1:3]
+    records = read_chains(pipeline.spec, "train")[1:3]
     with pytest.raises(RunError, match=r"losses\.nt-xent.*not finite for ZN in 5a7u_A, 3qy1_A") as raised:
         trainer.run([Micro("ZN", tuple(records))], 1, 1, 0, {}, lambda *_: None)
     assert "nothing was changed by this step" in str(raised.value)
@@ -128,7 +129,7 @@ def test_nan_in_a_gradient_stops_before_the_step_and_names_the_tensor(make_pipel
     parameter.register_hook(lambda g: torch.full_like(g, torch.inf))
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
     with pytest.raises(RunError, match=r"the gradient of .* is not finite after 5a7u_A") as raised:
-        trainer.run([Micro("ZN", tuple(read_training_data(pipeline)[1:2]))], 1, 1, 0, {}, lambda *_: None)
+        trainer.run([Micro("ZN", tuple(read_chains(pipeline.spec, "train")[1:2]))], 1, 1, 0, {}, lambda *_: None)
     assert name in str(raised.value)
     assert all(torch.equal(before[n], p) for n, p in model.named_parameters())
 
@@ -137,12 +138,12 @@ def test_a_trainable_tensor_without_gradient_is_named(make_pipeline):
     pipeline = make_pipeline("lora.train_mlm_head=true", "losses.mlm.weight=0")
     trainer, _ = trainer_of(pipeline)
     with pytest.raises(RunError, match=r"got no gradient, the first is .*mlm_head.*train_mlm_head"):
-        trainer.run([Micro("ZN", tuple(read_training_data(pipeline)[1:2]))], 1, 1, 0, {}, lambda *_: None)
+        trainer.run([Micro("ZN", tuple(read_chains(pipeline.spec, "train")[1:2]))], 1, 1, 0, {}, lambda *_: None)
 
 
 def test_folds_hold_out_every_chain_once(make_pipeline):
     pipeline = make_pipeline()
-    records = read_training_data(pipeline)
+    records = read_chains(pipeline.spec, "train")
     plan = make_folds(pipeline.spec, records)
     held = [r.id for fold in (1, 2) for r in plan.split(records, fold)[1]]
     assert sorted(held) == sorted(r.id for r in records)

@@ -20,6 +20,7 @@ from small_runs import draw_nothing, go_on, results_of, train_once
 
 from e1bind.engine import crossval
 from e1bind.engine.crossval import collect
+from e1bind.engine.events import Listener
 from e1bind.errors import RunError
 from e1bind.files import writing
 from e1bind.runs.fold_state import StateFiles
@@ -121,10 +122,10 @@ def test_kill_9_in_collect(tmp_path, text, undisturbed, call):
 
     def work() -> None:
         kill_at(call, os, "fsync")
-        collect(frozen_spec(run), run.path, draw_nothing)
+        collect(frozen_spec(run), run.path, draw_nothing, Listener())
 
     assert wait(fork(work, tmp_path / "log")) in (-signal.SIGKILL, 0)
-    collect(frozen_spec(run), run.path, draw_nothing)
+    collect(frozen_spec(run), run.path, draw_nothing, Listener())
     assert results_of(run.path) == undisturbed
 
 

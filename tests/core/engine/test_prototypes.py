@@ -28,8 +28,8 @@ def batches_of(count=3, residues=5, width=4, positives=(0, 3)):
     return found
 
 
-def prototype_of(batches, temperature=0.2, **options):
-    sample = take_sample(batches, lambda batch: batch.raw, batches[0].raw.shape[1], ALONE.device)
+def prototype_of(batches, temperature=0.2, train=3, **options):
+    sample = take_sample(batches, lambda batch: batch.raw, batches[0].raw.shape[1], ALONE.device, train)
     return prototype_of_sample(sample, PrototypesSection(**options), temperature, ALONE, "ZN, fold 1")
 
 
@@ -118,8 +118,10 @@ def test_match_rate_needs_a_centre_and_a_difference(missing):
 
 
 def test_without_binding_residues_it_names_ion_and_fold():
-    with pytest.raises(RunError, match=r"ZN, fold 1: none of the 3 proteins .* raise prototypes\.max_samples"):
+    with pytest.raises(RunError, match=r"ZN, fold 1: none of the 3 proteins .* check the labels; all 3 chains"):
         prototype_of(batches_of(positives=()))
+    with pytest.raises(RunError, match=r"check the labels; raise prototypes\.max_samples \(now 3, of 9 chains"):
+        prototype_of(batches_of(positives=()), train=9, max_samples=3)
 
 
 def test_no_gradient_reaches_it_and_it_keeps_nothing_of_the_graph():

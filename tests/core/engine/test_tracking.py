@@ -13,6 +13,7 @@ from small_runs import StopsAfter, draw_nothing, go_on, results_of, train_once
 
 from e1bind.engine import tracker_thread
 from e1bind.engine.crossval import collect, cross_validate
+from e1bind.engine.events import Listener
 from e1bind.engine.tracker_thread import TrackerThread
 from e1bind.errors import Interrupted
 from e1bind.runs.frozen_spec import frozen_spec
@@ -141,7 +142,7 @@ def test_folds_that_are_trained_apart_write_apart_and_collect_tells_the_summary(
     for fold in (1, 2):
         train_once(tmp_path, spec_text + JSONL, "run", fold)
     run = opened(tmp_path / "results" / "run")
-    collect(frozen_spec(run), run.path, draw_nothing)
+    collect(frozen_spec(run), run.path, draw_nothing, Listener())
     for number in (1, 2):
         assert timeless(curves(run, number)) == timeless(curves(unbroken, number))
     assert [event["event"] for event in lines(run.tracker("jsonl") / "run.jsonl")] == ["begin", "summary", "end"]

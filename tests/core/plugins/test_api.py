@@ -8,6 +8,7 @@ from small_specs import SMALLEST
 from e1bind.plugins import PluginPolicy, api, discover
 from e1bind.plugins.discovery import _register
 from e1bind.plugins.provenance import Source
+from e1bind.readers.options import Fasta3Options
 from e1bind_cli.app import run as e1bind
 
 LOCAL = """
@@ -51,6 +52,7 @@ def test_validate_warns_of_plugins_that_a_spec_uses_and_of_no_others(
 ) -> None:
     file = plugin(tmp_path, "api_warned", 1)
     spec = tmp_path / "spec.toml"
+    Fasta3Options.example(tmp_path)  # the file that the spec names
     for metric, warned in (("old-metric", True), ("auprc", False)):
         spec.write_text(SMALLEST + PARTS.format(file=file.name, metric=metric))
         assert e1bind(["validate", str(spec)]) == 0

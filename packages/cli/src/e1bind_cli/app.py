@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from e1bind import __version__
 from e1bind.errors import LostProcess, UserError
 from e1bind_cli import data_groups, data_msa  # noqa: F401 - their commands join the group `data`
 from e1bind_cli.check_plugin import check_plugin
 from e1bind_cli.compare import compare
-from e1bind_cli.console import err, state
+from e1bind_cli.console import errors, state
 from e1bind_cli.data_files import data
 from e1bind_cli.describe import describe
 from e1bind_cli.embed import embed
@@ -27,15 +25,19 @@ from e1bind_cli.new_plugin import new_plugin
 from e1bind_cli.predict import predict
 from e1bind_cli.ranks import tell
 from e1bind_cli.report import report
+from e1bind_cli.runs import runs
 from e1bind_cli.schema import schema
 from e1bind_cli.show import show
 from e1bind_cli.train import collect, train
 from e1bind_cli.validate import validate
+from e1bind_cli.whole_command import WholeCommand, whole_command
 
 EXIT_USER, EXIT_OTHER = 2, 1
 
 app = typer.Typer(
     name="e1bind",
+    cls=WholeCommand,
+    rich_markup_mode="rich",
     help="Find, residue by residue, where a protein binds metal ions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,6 +52,7 @@ for command in (
     export,
     compare,
     report,
+    runs,
     validate,
     list_plugins,
     describe,
@@ -63,22 +66,7 @@ for command in (
 
 
 app.add_typer(data)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"e1bind {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    state.debug = debug
+app.callback()(whole_command)
 
 
 def main() -> None:
@@ -109,8 +97,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _unexpected(error: Exception) -> int:
-    err.print_exception()
-    err.print(Text.assemble(("unexpected error: ", "bold red"), f"{type(error).__name__}: {error}"), soft_wrap=True)
+    errors.print_exception()
+    errors.print(
+        Text.assemble(("unexpected error: ", "bold red"), f"{type(error).__name__}: {error}"), soft_wrap=True
+    )
     return EXIT_OTHER
 
 
@@ -123,6 +113,6 @@ def _file_of(error: OSError) -> str:
 def _say(message: str) -> None:
     """Print the error being handled; its traceback too with --debug."""
     if state.debug:
-        err.print_exception()
+        errors.print_exception()
     with suppress(OSError):  # where standard error itself cannot be written there is nobody to tell
-        err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+        errors.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)

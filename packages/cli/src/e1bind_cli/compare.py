@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,14 +13,22 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from e1bind_cli.console import err, out
+from e1bind_cli.arguments import AsJson
+from e1bind_cli.completion import run_folders
+from e1bind_cli.console import echo, err, log_to_terminal, out
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
     from e1bind.metrics.paired import Range
 
 Runs = Annotated[
-    list[Path], typer.Argument(metavar="RUN RUN ...", help="Run directories, two or more.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="RUN RUN ...",
+        help="Run directories, two or more.",
+        show_default=False,
+        autocompletion=run_folders,
+    ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where tables and figures go.")]
 
@@ -27,13 +37,23 @@ Resamples = Annotated[int, typer.Option(min=20, help="Draws of proteins for the 
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the draws.")]
 
 
-def compare(runs: Runs, output: Output = Path("comparison"), resamples: Resamples = 1000, seed: Seed = 1) -> None:
+def compare(
+    runs: Runs,
+    output: Output = Path("comparison"),
+    resamples: Resamples = 1000,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+) -> None:
     """Compare finished runs: what differs in their specs, their metrics, and how far they are above the first."""
     from e1bind import workflow
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     comparison = workflow.compare(runs, output, resamples, seed)
+    if as_json:
+        from e1bind.files.reading import plain
+
+        echo(json.dumps(plain(asdict(comparison)), indent=2))
+        return
     for warning in comparison.warnings:
         err.print(f"warning: {warning}", soft_wrap=True)
     _print_spec(comparison)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-import json
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import PydanticUndefined
+from pydantic.fields import FieldInfo
 
 from e1bind.plugins import Component
 from e1bind.spec.options import Options
 from e1bind_cli.constraints import in_words
 from e1bind_cli.example_table import example_table
+from e1bind_cli.toml_text import toml_of
 
 
 def details_of(component: Component, name: str) -> dict[str, Any]:
@@ -48,13 +48,8 @@ def _defaults(model: type[Options]) -> Options | None:
         return None
 
 
-def _option(name: str, field: Any) -> dict[str, str]:
-    if field.is_required():
-        default = "(required)"
-    elif field.default is PydanticUndefined or field.default is None:
-        default = "(absent)"
-    else:
-        default = json.dumps(field.default, default=str)
+def _option(name: str, field: FieldInfo) -> dict[str, str]:
+    default = "(required)" if field.is_required() else toml_of(field.get_default(call_default_factory=True))
     return {
         "name": name,
         "type": in_words(field.annotation, field.metadata),

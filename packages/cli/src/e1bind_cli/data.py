@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
-from e1bind_cli.console import err, out
+from e1bind_cli.console import err, out, table
 
 if TYPE_CHECKING:
     from e1bind.curation.statistics import Statistics
@@ -113,11 +111,3 @@ def _print(found: Statistics) -> None:
             pairs.add_row(Text(f"{first} + {second}"), str(chains), str(residues))
         out.print(pairs)
     out.print(f"{found.chains} chains in all")
-
-
-def table(*columns: str) -> Table:
-    """A table as all of `e1bind data` prints it: first and last column on the left, numbers on the right."""
-    made = Table(box=box.SIMPLE, show_edge=False, padding=(0, 1))
-    for number, column in enumerate(columns):
-        made.add_column(column, justify="left" if number in (0, len(columns) - 1) else "right")
-    return made

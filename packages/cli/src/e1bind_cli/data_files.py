@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -171,8 +172,8 @@ def _table_of(output: Path, written: list[Written], values: Values, first: int) 
     """The table of a spec that reads what was written."""
     from e1bind.curation.writing import FASTA
 
-    train = str(output) if "{ion}" in str(output) else str(written[0].path)
+    train = json.dumps(str(output) if "{ion}" in str(output) else str(written[0].path))  # which TOML reads as well
     if output.name.lower().removesuffix(".gz").endswith(FASTA):
-        return f'[data.fasta3]\ntrain = "{train}"'
+        return f"[data.fasta3]\ntrain = {train}"
     cells = f'\nvalues = "positions"\nfirst = {first}' if values == Values.POSITIONS else ""
-    return f'[data.table]\ntrain = "{train}"{cells}'
+    return f"[data.table]\ntrain = {train}{cells}"

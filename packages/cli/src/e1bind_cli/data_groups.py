@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +13,8 @@ from rich.text import Text
 
 from e1bind.errors import DataError, UserError
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
-from e1bind_cli.console import err, interruptible, out
-from e1bind_cli.data import data, table
+from e1bind_cli.console import err, interruptible, out, table
+from e1bind_cli.data import data
 
 if TYPE_CHECKING:
     from e1bind.curation.homologs import Criteria, Homologs, Method
@@ -53,8 +54,8 @@ def cluster(
     """Cluster chains so that no two homologs are in different clusters; writes a table for cv.groups."""
     from e1bind.curation.clustering import cluster as work
     from e1bind.curation.inputs import joined, read_input
-    from e1bind.curation.reading import SPLITS
     from e1bind.files.writing import check_output, output_text, together
+    from e1bind.spec.named_files import SPLITS
 
     check_output(output)
     chains = [chain for source in inputs for chain in read_input(source, SPLITS, overrides or [])]
@@ -189,7 +190,7 @@ def _say_how(homologs: Homologs) -> None:
         soft_wrap=True,
     )
     for command in homologs.commands:
-        err.print("  " + " ".join(command), soft_wrap=True)
+        err.print("  " + shlex.join(command), soft_wrap=True)
 
 
 def _print_split(found: Split) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from e1bind_cli.arguments import Overrides
-from e1bind_cli.console import err, interruptible, out
+from e1bind_cli.console import bars_wanted, err, interruptible, out
 from e1bind_cli.data import data
 
 
@@ -45,7 +45,7 @@ def msa(
     """Build an alignment (a3m) for each chain with MMseqs2; those that are done are kept."""
     from e1bind.curation.inputs import read_input
     from e1bind.curation.msa_building import MsaParameters, build_alignments
-    from e1bind.curation.reading import SPLITS
+    from e1bind.spec.named_files import SPLITS
 
     chains = read_input(source, SPLITS, overrides or [])
     parameters = MsaParameters(iterations, sensitivity, evalue, max_sequences)
@@ -63,12 +63,11 @@ def msa(
 @contextmanager
 def _said() -> Iterator[Callable[[int, int], None]]:
     """A bar where somebody can see it, else a line after each batch; on standard error."""
-    if not err.is_terminal:
+    if not bars_wanted():
         yield lambda done, total: err.print(f"{done} of {total} chains")
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from e1bind_cli.bars import bars
 
-    columns = (TextColumn("chains"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+    with bars(err) as drawn:
+        task = drawn.add_task("chains", total=None, tail="")
+        yield lambda done, total: drawn.update(task, completed=done, total=total)

@@ -12,12 +12,20 @@ from rich.text import Text
 from e1bind.errors import UserError
 from e1bind.plugins import KINDS, Component, PluginIndex, discover
 from e1bind_cli.arguments import AsJson
+from e1bind_cli.completion import component_names
 from e1bind_cli.console import out
 from e1bind_cli.kinds import ALIASES, kind_of
 
 
 def describe(
-    component: Annotated[str, typer.Argument(metavar="KIND.NAME", help="For example loss.nt-xent or backbone.e1.")],
+    component: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND.NAME",
+            help="For example loss.nt-xent or backbone.e1.",
+            autocompletion=component_names,
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Show a component's options with types, defaults and descriptions, and where it is defined."""
@@ -37,7 +45,7 @@ def describe(
     out.print(Text(f"target:  {details['target']}\noptions: {details['options_at']}"), soft_wrap=True)
     table = Table()
     for column in ("option", "type", "default", "description"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "option")
     for option in details["options"]:
         table.add_row(*(Text(str(option[c])) for c in ("name", "type", "default", "description")))
     if details["options"]:

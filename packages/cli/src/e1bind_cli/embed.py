@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from e1bind_cli.arguments import Overrides
-from e1bind_cli.console import err, interruptible
+from e1bind_cli.console import err, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -58,9 +58,8 @@ def embed(
     from e1bind.data.fasta import count_records
     from e1bind.inference.embed import EmbedOptions
     from e1bind.inference.embed import embed as work
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     set_threads(threads)
     options = EmbedOptions(
         source=source,

@@ -9,7 +9,8 @@ import typer
 from rich import box
 from rich.table import Table
 
-from e1bind_cli.console import err, interruptible, out
+from e1bind_cli.arguments import AsJson
+from e1bind_cli.console import echo, err, interruptible, log_to_terminal, out
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -58,13 +59,14 @@ def evaluate(
     checkpoint: Checkpoint = None,
     thresholds: Thresholds = None,
     trust_run_code: TrustRunCode = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
     from e1bind import workflow
     from e1bind.inference.evaluate import EvaluateOptions
-    from e1bind_cli.train import log_to_terminal
+    from e1bind.runs.evaluation_dir import EvaluationDir
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     set_threads(threads)
     options = EvaluateOptions(
         data=data,
@@ -81,7 +83,10 @@ def evaluate(
     )
     with interruptible("the results are not complete"), chains_bar(None) as advance:
         evaluation, folder = workflow.evaluate(run, options, advance)
-    _say(evaluation)
+    if as_json:
+        echo(EvaluationDir(folder).figures.read_text(encoding="utf-8").rstrip())
+    else:
+        _say(evaluation)
     err.print(f"wrote tables and figures into {folder}", soft_wrap=True)
 
 

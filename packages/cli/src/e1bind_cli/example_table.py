@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_origin
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from e1bind.plugins import Component
 from e1bind.spec.sections import COMPONENT_TABLES
+from e1bind_cli.toml_text import toml_of
 
 _TABLES = {kind: table for table, kind in COMPONENT_TABLES.items()}
 
@@ -41,11 +40,4 @@ def _line(name: str, field: Any) -> str:
         blank = '{ ION = "..." }' if get_origin(field.annotation) is dict else '"..."'
         return f"{name} = {blank}  # required"
     default = field.get_default(call_default_factory=True)
-    if default is None or default is PydanticUndefined:
-        return f"# {name} ="
-    # For strings, numbers, booleans and lists of them JSON is TOML.
-    return f"{name} = {json.dumps(default, default=_plain)}"
-
-
-def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Path) else list(value)
+    return f"# {name} =" if default is None else f"{name} = {toml_of(default)}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from e1bind_cli.console import err, interruptible
+from e1bind_cli.console import err, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import Checkpoint, Run, Threads, TrustRunCode, set_threads
 
 
@@ -24,9 +24,8 @@ def export(
 ) -> None:
     """Merge a fold's adapter into its backbone, and write that as a checkpoint with heads and thresholds."""
     from e1bind.inference.export import ExportOptions, export_merged
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     set_threads(threads)
     with interruptible("no folder was written"):
         folder = export_merged(run, ExportOptions(fold, merged, checkpoint, trust_run_code))

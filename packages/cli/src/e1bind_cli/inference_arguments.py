@@ -11,9 +11,12 @@ from typing import Annotated
 import typer
 
 from e1bind.errors import UserError
-from e1bind_cli.console import err
+from e1bind_cli.completion import run_folders
+from e1bind_cli.console import bars_wanted, err
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False, autocompletion=run_folders)
+]
 Ions = Annotated[
     list[str] | None, typer.Option("--ion", metavar="ION", help="Only this ion; repeatable.", show_default=False)
 ]
@@ -74,26 +77,18 @@ def set_threads(threads: int | None) -> None:
 @contextmanager
 def chains_bar(total: int | None) -> Iterator[Callable[[int], None]]:
     """A bar over chains where somebody can see it; what it yields is told the residues of each that is done."""
-    if not err.is_terminal:
+    if not bars_wanted():
         yield lambda _: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from e1bind_cli.bars import bars
 
-    columns = (
-        TextColumn("chains", markup=False),
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, TextColumn("{task.fields[residues]:,} residues", markup=False), console=err, transient=True
-    ) as bars:
-        task = bars.add_task("", total=total, residues=0)
+    with bars(err) as drawn:
+        task = drawn.add_task("chains", total=total, tail="")
         residues = 0
 
         def advance(length: int) -> None:
             nonlocal residues
             residues += length
-            bars.update(task, advance=1, residues=residues)
+            drawn.update(task, advance=1, tail=f"{residues:,} residues")
 
         yield advance

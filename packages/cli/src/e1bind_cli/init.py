@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
 
 from e1bind.errors import UserError
+from e1bind.files.text import command
 from e1bind.files.writing import output_text
 from e1bind_cli.console import out
 
@@ -42,7 +42,7 @@ def init(
     from e1bind.spec.starter import starter_spec
 
     output_text(path, starter_spec(), "another PATH")
-    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: e1bind validate {quote(str(path))}")
+    out.print(f"wrote {path}; fill in [data.fasta3] and [training], then: {command('validate', path)}")
 
 
 def _example(folder: Path, force: bool) -> None:
@@ -59,5 +59,5 @@ def _example(folder: Path, force: bool) -> None:
         ("predict", run, chains, "-o", folder / "sites.csv"),
     )
     out.print("\ngo on with:")
-    for command in commands:
-        out.print(f"  e1bind {' '.join(quote(str(word)) for word in command)}", soft_wrap=True)
+    for words in commands:
+        out.print(f"  {command(*words)}", soft_wrap=True)

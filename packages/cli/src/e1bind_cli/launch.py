@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Sequence
 
-from e1bind_cli.console import err
+from e1bind_cli.console import errors
 from e1bind_cli.ranks import LAUNCHER
 
 _SIGNALLED = 128
@@ -18,6 +18,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
+    # torchrun's own choice, which it tells at length where nobody has made one; run.threads is another.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ[LAUNCHER] = str(os.getpid())
     own = ["-m", "e1bind_cli", *without_nproc(arguments)]
     try:
@@ -27,7 +29,7 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
         if failure.exitcode >= 0:
             return failure.exitcode
         name = signal.Signals(-failure.exitcode).name
-        err.print(f"error: process {rank} was ended by {name}; --resume goes on from the last state")
+        errors.print(f"error: process {rank} was ended by {name}; --resume goes on from the last state")
         return _SIGNALLED - failure.exitcode
     except SignalException as stop:
         # Passed on to the processes, which have ended by now: rank 0 has said how to go on.

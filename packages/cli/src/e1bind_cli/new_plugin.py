@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from e1bind.files.text import command
 from e1bind_cli.console import out
 
 
@@ -54,11 +56,13 @@ def new_plugin(
     for file in files:
         out.print(f"wrote {file}", soft_wrap=True)
     if local:
-        out.print(f"\ntry it:\n  e1bind check-plugin {files[0]}\n  e1bind train {files[1]}", soft_wrap=True)
+        check, train = command("check-plugin", files[0]), command("train", files[1])
+        out.print(f"\ntry it:\n  {check}\n  {train}", soft_wrap=True)
         return
     root = folder / name
     out.print(
-        f"\ntry it:\n  pip install -e {root}    (without a network: --no-build-isolation --no-deps)\n"
-        f"  e1bind check-plugin {name}\n  e1bind train {root / 'spec.toml'}",
+        f"\ntry it:\n  {shlex.join(['pip', 'install', '-e', str(root)])}"
+        "    (without a network: --no-build-isolation --no-deps)\n"
+        f"  {command('check-plugin', name)}\n  {command('train', root / 'spec.toml')}",
         soft_wrap=True,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from e1bind_cli.console import err, interruptible
+from e1bind_cli.console import err, errors, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import (
     Checkpoint,
     Device,
@@ -87,9 +87,8 @@ def predict(
     from e1bind.data.fasta import count_records
     from e1bind.inference.predict import PredictOptions
     from e1bind.inference.predict import predict as work
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     set_threads(threads)
     options = PredictOptions(
         source=source,
@@ -129,4 +128,4 @@ def _say(outcome: Outcome) -> None:
     for file in outcome.files:
         err.print(f"wrote {file}", soft_wrap=True)
     if outcome.bad:
-        err.print(f"{outcome.bad:,} records were left out, see above", style="bold red")
+        errors.print(f"{outcome.bad:,} records were left out, see above", style="bold red")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from e1bind_cli.console import err
+from e1bind_cli.console import err, log_to_terminal
 from e1bind_cli.inference_arguments import Run
 
 
@@ -28,7 +28,6 @@ Folds = Annotated[bool, typer.Option("--folds", help="Draw the figures of each f
 def report(run: Run, formats: Formats = None, folds: Folds = False) -> None:
     """Draw the figures and report.html of a finished run again."""
     from e1bind import workflow
-    from e1bind_cli.train import log_to_terminal
 
-    log_to_terminal(main=True)
+    log_to_terminal()
     err.print(f"wrote {workflow.report(run, [format.value for format in formats or ()], folds)}", soft_wrap=True)

@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from e1bind_cli.console import out
+from e1bind_cli.console import out, state
 
 if TYPE_CHECKING:
     from e1bind.runs.schemas import BaselineFigures, Range, Summary
@@ -22,6 +22,9 @@ _HEAD = ("fold", "ion", "epoch", "chains", "sites")
 
 def print_results(summary: Summary, run: Path) -> None:
     """The per-fold table, what to think of it, and where the files are. Warnings are in the log."""
+    if state.quiet:
+        out.print(f"run directory: {_short(run)}", soft_wrap=True)
+        return
     names = summary.metric_names
     out.print("Held-out chains; precision, recall and the like at each ion's global threshold")
     for part in _parts(names):

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
 from e1bind_cli.console import echo, out
+from e1bind_cli.toml_text import toml_of
 
 if TYPE_CHECKING:
     from e1bind.spec import RunSpec
@@ -27,19 +28,19 @@ def show(
     from e1bind.spec import load_spec
 
     run = load_spec(spec, overrides or [])
-    rows = [(".".join(path), _toml(value), _origin(run, path)) for path, value in _leaves(run.resolved(), ())]
+    rows = [(".".join(path), value, _origin(run, path)) for path, value in _leaves(run.resolved(), ())]
     if as_json:
         typer.echo(json.dumps([dict(zip(("path", "value", "origin"), row, strict=True)) for row in rows], indent=2))
         return
     if not origins:
         for path, value, _ in rows:
-            echo(f"{path} = {value}")
+            echo(f"{path} = {toml_of(value)}")
         return
     table = Table()
     for column in ("path", "value", "origin"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_column(column, overflow="fold", no_wrap=column == "path")
+    for path, value, origin in rows:
+        table.add_row(Text(path), Text(toml_of(value)), Text(origin))
     out.print(table)
 
 
@@ -49,10 +50,6 @@ def _leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...]
             yield from _leaves(inner, (*path, key))
     else:
         yield path, value
-
-
-def _toml(value: Any) -> str:
-    return "(absent)" if value is None else json.dumps(value)
 
 
 def _origin(run: RunSpec, path: tuple[str, ...]) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.logging import RichHandler
 
 from e1bind.errors import Interrupted, UserError
-from e1bind.log import LineFormatter
 from e1bind_cli.arguments import Overrides
-from e1bind_cli.console import err, interruptible
-from e1bind_cli.inference_arguments import TrustRunCode
+from e1bind_cli.completion import run_folders
+from e1bind_cli.console import errors, interruptible, is_main, log_to_terminal
+from e1bind_cli.inference_arguments import Run, TrustRunCode
 from e1bind_cli.results import print_results
 
 if TYPE_CHECKING:
@@ -29,9 +26,16 @@ SpecOrNone = Annotated[
 Fold = Annotated[int | None, typer.Option(min=1, help="Train this fold only, for array jobs; then `collect`.")]
 RunId = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run directory.", show_default=False)]
 Resume = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="Go on with this run directory.", show_default=False)
+    Path | None,
+    typer.Option(
+        metavar="RUN", help="Go on with this run directory.", show_default=False, autocompletion=run_folders
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Resume although spec or plugins have changed.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="auto, cpu or cuda, in place of the device in the spec's [run].", show_default=False),
+]
 Processes = Annotated[int | None, typer.Option(min=1, help="Processes to train with, one for each GPU.")]
 
 
@@ -42,14 +46,16 @@ def train(
     run_id: RunId = None,
     resume: Resume = None,
     force: Force = False,
+    device: Device = None,
     nproc: Processes = None,
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Train all folds of a spec, or go on with a run, and write the run directory."""
+    overrides = [*(overrides or []), *([f"run.device={device}"] if device is not None else [])]
     _check(spec, overrides, fold, run_id, resume, force)
     from e1bind.spec import load_spec
 
-    run = load_spec(spec, overrides or []) if spec is not None else None
+    run = load_spec(spec, overrides, ["train"]) if spec is not None else None
     if nproc is not None and nproc > 1:
         from e1bind_cli.launch import launch
 
@@ -68,22 +74,22 @@ def train(
 
 
 def collect(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory.", show_default=False)],
+    run: Run,
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
 
-    def work(_: Listener) -> Finished:
+    def work(listener: Listener) -> Finished:
         from e1bind import workflow
 
-        return workflow.collect(run, trust_run_code)
+        return workflow.collect(run, trust_run_code, listener)
 
     _say_and_do(work)
 
 
 def _check(
     spec: Path | None,
-    overrides: list[str] | None,
+    overrides: list[str],
     fold: int | None,
     run_id: str | None,
     resume: Path | None,
@@ -93,7 +99,7 @@ def _check(
     if spec is None and resume is None:
         raise UserError("name a spec (e1bind train SPEC), or a run to go on with (e1bind train --resume RUN)")
     if spec is None and overrides:
-        raise UserError("--set changes a spec: with --resume, name the spec as well (and pass --force)")
+        raise UserError("--set and --device change a spec: with --resume, name the spec as well (and pass --force)")
     if resume is None and force:
         raise UserError("--force belongs to --resume")
     if resume is not None and run_id is not None:
@@ -105,32 +111,13 @@ def _check(
 def _say_and_do(work: Callable[[Listener], Finished | None]) -> None:
     from e1bind_cli.progress import progress
 
-    main = os.environ.get("RANK", "0") == "0"
-    log_to_terminal(main)
+    log_to_terminal()
     try:
-        with interruptible("what was written so far is not a finished run"), progress(main) as listener:
+        with interruptible("what was written so far is not a finished run"), progress() as listener:
             finished = work(listener)
     except Interrupted as stop:
-        if main:
-            err.print(str(stop), soft_wrap=True)
+        if is_main():
+            errors.print(str(stop), soft_wrap=True)
         raise typer.Exit(128 + stop.signal) from None
     if finished is not None:
         print_results(finished.summary, finished.run.path)
-
-
-def log_to_terminal(main: bool) -> None:
-    """Show the engine's log lines on stderr; of processes other than the main one only errors."""
-    log = logging.getLogger("e1bind")
-    log.handlers.clear()
-    log.propagate = False
-    log.setLevel(logging.INFO if main else logging.ERROR)
-    if err.is_terminal:
-        handler: logging.Handler = RichHandler(
-            console=err, show_path=False, markup=False, log_time_format="%H:%M:%S"
-        )
-        handler.setFormatter(logging.Formatter("%(message)s"))
-        handler.addFilter(lambda record: not getattr(record, "progress", False))  # the bar says it
-    else:
-        handler = logging.StreamHandler()
-        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
-    log.addHandler(handler)

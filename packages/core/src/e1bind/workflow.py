@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from shlex import quote
 
+from e1bind.data.guarded_reader import GuardedReader
 from e1bind.engine import crossval
 from e1bind.engine.conclusion import Finished
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import build_losses, build_pipeline, try_trackers
-from e1bind.files.text import file_part
+from e1bind.files.text import command, file_part
 from e1bind.files.writing import together, told
 from e1bind.inference.compare import Comparison
 from e1bind.inference.compare import compare as _compare
@@ -41,9 +41,10 @@ def try_building(spec: RunSpec) -> str:
 
     Raises `UserError` where one cannot be built, breaks its contract, or does not fit to the others.
     """
-    pipeline = build_pipeline(spec)
+    GuardedReader(spec.data)
     build_losses(spec)
     try_trackers(spec)
+    pipeline = build_pipeline(spec)
     return pipeline.backbone.description
 
 
@@ -77,9 +78,9 @@ def resume(
     return crossval.resume(spec, run, _draw, listener or Listener(), force, fold)
 
 
-def collect(run: Path, trusted: bool = False) -> Finished:
+def collect(run: Path, trusted: bool = False, listener: Listener | None = None) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError`."""
-    return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw)
+    return crossval.collect(frozen_spec(opened(run), trusted=trusted), run, _draw, listener or Listener())
 
 
 def report(run: Path, formats: Sequence[Format] = (), folds: bool = False) -> Path:
@@ -87,20 +88,30 @@ def report(run: Path, formats: Sequence[Format] = (), folds: bool = False) -> Pa
 
     `formats`: what the figures are written as beside PNG; `folds`: those of each fold as well.
     """
-    with locked(opened(run).path), disk_advice(run, f"e1bind report {quote(str(run))}"):
+    with locked(opened(run).path), disk_advice(run, command("report", run)):
         return redraw(run, formats, folds)
 
 
-def _draw(run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]) -> None:
+def _draw(
+    run: StoredRun,
+    results: Sequence[FoldResult],
+    table: Table,
+    thresholds: Mapping[str, Threshold],
+    listener: Listener,
+) -> None:
     """Figures and report of the run. Those of folds, most of all, are drawn again where somebody asked for them."""
-    for result in results:
+    total = len(results) + 1
+    for done, result in enumerate(results):
+        listener.draw(done, total)
         folder = run.files.fold(result.fold)
         with locked(folder.path):
             folder.sweep()
         if folder.plots.is_dir():
             chosen = {ion: threshold.to_dict() for ion, threshold in thresholds.items()}
             draw_fold(folder.plots, result.rows, table, result.fold, chosen, measures(run.resolved))
+    listener.draw(len(results), total)
     draw_run(run, table, thresholds)
+    listener.draw(total, total)
 
 
 def evaluate(run: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> tuple[Evaluation, Path]:

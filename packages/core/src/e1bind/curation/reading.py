@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from e1bind.contracts import ResidueRecord
+from e1bind.contracts import Reader, ResidueRecord
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import merge_ions
 from e1bind.errors import DataError
 from e1bind.spec import RunSpec
-
-SPLITS = ("train", "test")
+from e1bind.spec.named_files import SPLITS
 
 
 def named_splits(spec: RunSpec, wanted: Sequence[str] = SPLITS) -> list[str]:
@@ -24,15 +23,19 @@ def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
 
 
 def read_by_ion(spec: RunSpec, split: str) -> dict[str, list[ResidueRecord]]:
-    """The chains of each ion of a split, in the order of its file.
+    """The chains of each ion of a split, in the order of its file; raises as below."""
+    return read_ions(GuardedReader(spec.data), spec.training.ions, split)
+
+
+def read_ions(reader: Reader, ions: Sequence[str], split: str) -> dict[str, list[ResidueRecord]]:
+    """The chains that a reader has of each ion.
 
     Raises `DataError` with the problems of all ions' files, not of the first alone; `ContractError` for a reader
     that breaks its contract.
     """
-    reader = GuardedReader(spec.data)
     by_ion: dict[str, list[ResidueRecord]] = {}
     problems: list[str] = []
-    for ion in spec.training.ions:
+    for ion in ions:
         try:
             by_ion[ion] = reader.read(ion, split)
         except DataError as error:

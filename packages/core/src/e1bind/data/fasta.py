@@ -86,7 +86,18 @@ def read_fasta(
         tell(f"{_called(path)}: {repeats} records stand there more than once and were read once")
     lookalikes.end()
     if not found:
-        raise DataError(f"{_called(path)} is empty; expected FASTA: '>id', then the sequence on the next line")
+        raise _empty(path)
+
+
+def look_at(path: Path) -> None:
+    """Raise `DataError` where there is no file, or one that does not begin as FASTA does."""
+    with _open(path) as lines:
+        if next(_records(lines, path), None) is None:
+            raise _empty(path)
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{_called(path)} is empty; expected FASTA: '>id', then the sequence on the next line")
 
 
 def count_records(path: Path) -> int | None:

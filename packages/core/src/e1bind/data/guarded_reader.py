@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from e1bind.contracts import Reader, ResidueRecord
 from e1bind.data.record_faults import records_fault
+from e1bind.log import log
 from e1bind.spec import Chosen
 from e1bind.spec.named import Named, methods_fault
 
@@ -20,4 +21,5 @@ class GuardedReader:
         """As the reader. Raises `ContractError` for records whose labels do not go with their residues."""
         records = self.reader.read(ion, split)
         self.named.hold(records_fault(records, ion))
+        log.debug("%s %s: %d %s chains of %s", self.named.kind, self.named.full_name, len(records), split, ion)
         return list(records)

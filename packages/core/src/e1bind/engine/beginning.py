@@ -54,6 +54,7 @@ def _sample(
         lambda batch: model.embed(batch)[1][:, 0],
         pipeline.width,
         world.device,
+        len(chains),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fold_plan import FoldPlan
+from e1bind.engine.events import Listener
 from e1bind.engine.fit_calibration import fit_maps
 from e1bind.engine.outcome import build_summary
 from e1bind.engine.pipeline import Pipeline
 from e1bind.errors import RunError
+from e1bind.files.text import command
 from e1bind.log import log
 from e1bind.metrics.thresholds import Threshold, choose_threshold
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines
@@ -39,14 +42,24 @@ class Draw(Protocol):
     """Makes the figures and the report of a run whose results are in place, and whose summary is not."""
 
     def __call__(
-        self, run: StoredRun, results: Sequence[FoldResult], table: Table, thresholds: Mapping[str, Threshold]
+        self,
+        run: StoredRun,
+        results: Sequence[FoldResult],
+        table: Table,
+        thresholds: Mapping[str, Threshold],
+        listener: Listener,
     ) -> None: ...
 
 
 def conclude(
-    pipeline: Pipeline, plan: FoldPlan, records: Sequence[ResidueRecord], going_on: Continuation, draw: Draw
+    pipeline: Pipeline,
+    plan: FoldPlan,
+    records: Sequence[ResidueRecord],
+    going_on: Continuation,
+    draw: Draw,
+    listener: Listener,
 ) -> Finished:
-    """Write all that is made of the folds. Raises `RunError`.
+    """Write all that is made of the folds, and tell the listener. Raises `RunError`.
 
     Until the new summary is written the old one stands, if there is one; the same folds give the same files.
     """
@@ -66,10 +79,11 @@ def conclude(
     write_calibration(run, maps)
     stored = StoredRun(run, read_begun(run), frozen_table(run), as_summary(figures, run), pipeline.calibrator)
     # Only with the report in place is the run a finished one.
-    draw(stored, results, table, thresholds)
+    draw(stored, results, table, thresholds, listener)
     summary = write_summary(run, figures, plan.folds)
     for warning in summary.warnings:
         log.warning("%s", warning)
+    listener.concluded(run, summary)
     return Finished(run, summary)
 
 
@@ -80,15 +94,16 @@ def _results(run: RunDir, plan: FoldPlan, trained_with: set[str]) -> list[FoldRe
     if missing:
         raise RunError(
             f"{run.path}: fold {', '.join(missing)} of {plan.folds} has not finished; train it "
-            f"with: e1bind train --resume {run.path} --fold {missing[0]}"
+            f"with: {command('train', '--resume', run.path, '--fold', missing[0])}"
         )
     results = [result for result in found.values() if result is not None]
     for result in results:
         if result.spec is not None and result.spec not in trained_with:
+            folder = run.fold(result.fold).path
             raise RunError(
-                f"{run.fold(result.fold).path} was trained with another spec than the run's: it is a fold of "
-                f"another run; put the run's own back, or train it anew with:\n  rm -r {run.fold(result.fold).path}"
-                f" && e1bind train --resume {run.path}"
+                f"{folder} was trained with another spec than the run's: it is a fold of another run; put the "
+                f"run's own back, or train it anew with:\n  {shlex.join(['rm', '-r', str(folder)])} && "
+                f"{command('train', '--resume', run.path)}"
             )
     return results
 

@@ -6,15 +6,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from shlex import quote
 
 import torch
 
 from e1bind.contracts import ResidueRecord
+from e1bind.curation.folding import make_folds
+from e1bind.curation.reading import read_chains
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
-from e1bind.engine.dataset import data_facts, make_folds, read_training_data
+from e1bind.engine.dataset import data_facts
 from e1bind.engine.distributed import World, device_name, peer_advice, restarts, world
 from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
@@ -25,6 +26,7 @@ from e1bind.engine.stopping import StopRequest
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
 from e1bind.errors import RunError
+from e1bind.files.text import command
 from e1bind.log import log
 from e1bind.runs.continuing import Continuation, check_unchanged
 from e1bind.runs.creation import create_run
@@ -36,6 +38,7 @@ from e1bind.runs.log_file import logging_to
 from e1bind.runs.sessions import Session
 from e1bind.spec import RunSpec
 from e1bind.spec.crosschecks import spec_warnings
+from e1bind.spec.named_files import check_files
 
 
 def cross_validate(
@@ -53,15 +56,15 @@ def cross_validate(
         check_run_id(run_id)
     shared = fold is not None or restarts()
     if not shared and run_id is not None and (spec.run.output_dir / run_id).exists():
+        there = spec.run.output_dir / run_id
         raise RunError(
-            f"{spec.run.output_dir / run_id} exists: continue it with --resume {spec.run.output_dir / run_id}, "
-            "or choose another --run-id"
+            f"{there} exists: choose another --run-id, or go on with it:\n  {command('train', '--resume', there)}"
         )
     with _prepared(spec) as (pipeline, records, plan, here):
         whole = _CrossValidation(pipeline, records, plan, here, listener, draw)
 
         def create() -> Path:
-            data = data_facts(pipeline, records, plan, here.size)
+            data = data_facts(spec, records, plan, here.size)
             run = opened(create_run(spec, spec_file, data, run_id).path)
             whole.going_on = check_unchanged(run, spec, data, force=False, processes=here.size)
             return run.path
@@ -80,28 +83,34 @@ def resume(
         return whole.run(run, fold)
 
 
-def collect(spec: RunSpec, path: Path, draw: Draw) -> Finished:
+def collect(spec: RunSpec, path: Path, draw: Draw, inner: Listener) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError` naming those that are missing."""
     run = opened(path)
     with _prepared(spec) as (pipeline, records, plan, here):
-        going_on = check_unchanged(run, spec, data_facts(pipeline, records, plan, here.size), force=False)
-        with locked(run.path), logging_to(run.log), disk_advice(run.path, f"e1bind collect {quote(str(run.path))}"):
-            with tracked(spec, run, None, Listener(), resumed=True) as listener:
-                finished = conclude(pipeline, plan, records, going_on, draw)
-                listener.concluded(run, finished.summary)
-            return finished
+        going_on = check_unchanged(run, spec, data_facts(spec, records, plan, here.size), force=False)
+        with (
+            locked(run.path),
+            logging_to(run.log),
+            disk_advice(run.path, command("collect", run.path)),
+            tracked(spec, run, None, Spoken(inner), resumed=True) as listener,
+        ):
+            return conclude(pipeline, plan, records, going_on, draw, listener)
 
 
 @contextmanager
 def _prepared(spec: RunSpec) -> Iterator[tuple[Pipeline, list[ResidueRecord], FoldPlan, World]]:
-    """Components, records and folds of a spec, in the world of processes this one belongs to."""
+    """Components, records and folds of a spec, in the world of processes this one belongs to.
+
+    What is checked at once comes first, the backbone last: it may be fetched from a hub, which takes its time.
+    """
+    check_files(spec, ["train"])
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)
     with world(spec.run.device, spec.run.distributed_timeout_minutes) as here:
-        pipeline = build_pipeline(spec)
+        records = read_chains(spec, "train")
+        plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
-        records = read_training_data(pipeline)
-        yield pipeline, records, make_folds(spec, records), here
+        yield build_pipeline(spec), records, plan, here
 
 
 class _CrossValidation:
@@ -128,7 +137,7 @@ class _CrossValidation:
         finished = tuple(number for number in numbers if run.fold(number).done.is_file())
         trains = len(finished) < self.plan.folds
         spec, here = self.pipeline.spec, self.world
-        data = data_facts(self.pipeline, self.records, self.plan, here.size)
+        data = data_facts(spec, self.records, self.plan, here.size)
         self.going_on = check_unchanged(run, spec, data, force, here.size if trains else None, finished)
         if self.going_on.changes and not trains and finished_before(run):
             listed = "\n  ".join(self.going_on.changes)
@@ -193,9 +202,8 @@ class _CrossValidation:
             self.session.pause()
 
     def _resume_command(self, only: int | None) -> str:
-        command = f"e1bind train --resume {quote(str(self.run_dir.path))}"
-        command += f" {TRUST}" if brings_code(self.pipeline.spec) else ""
-        return command + ("" if only is None else f" --fold {only}")
+        words = [*([TRUST] if brings_code(self.pipeline.spec) else []), *([] if only is None else ["--fold", only])]
+        return command("train", "--resume", self.run_dir.path, *words)
 
     def _introduce(self) -> None:
         spec = self.pipeline.spec
@@ -245,6 +253,4 @@ class _CrossValidation:
         if summary := whole_before(self.run_dir, self.plan.folds):
             log.info("the run is finished already")
             return Finished(self.run_dir, summary)
-        finished = conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw)
-        self.listener.concluded(self.run_dir, finished.summary)
-        return finished
+        return conclude(self.pipeline, self.plan, self.records, self.going_on, self.draw, self.listener)

@@ -53,11 +53,11 @@ _Check = Callable[[_History], tuple[float, str] | None]
 """How bad it is (larger is worse) and the sentence, or None where all is well."""
 
 
-def diagnose(rows: Iterable[Row], folds: Sequence[Row] = ()) -> list[str]:
+def diagnose(rows: Iterable[Row], folds: Sequence[Row] = (), max_samples: int = 0) -> list[str]:
     """Warnings, the worst fold of each ion named and the others counted; empty where nothing stands out.
 
     `rows` are those that folds log (NaN or None where a number is undefined), `folds` those of the summary, looked
-    at for `prototype_positives`.
+    at for `prototype_positives`; prototypes were made of at most `max_samples` chains.
     """
     histories = _histories(rows)
     messages = []
@@ -67,7 +67,7 @@ def diagnose(rows: Iterable[Row], folds: Sequence[Row] = ()) -> list[str]:
             if found:
                 worst = max(found, key=lambda hit: (hit[0], -hit[2]))
                 messages.append(f"{ion}, fold {worst[2]}{_others(len(found) - 1)}: {worst[1]}")
-    return messages + _few_positives(folds)
+    return messages + _few_positives(folds, max_samples)
 
 
 def _histories(rows: Iterable[Row]) -> dict[str, list[_History]]:
@@ -164,17 +164,30 @@ def _drift(history: _History) -> tuple[float, str] | None:
     )
 
 
-def _few_positives(folds: Sequence[Row]) -> list[str]:
-    by_ion: dict[str, list[tuple[int, int]]] = defaultdict(list)
+def _few_positives(folds: Sequence[Row], max_samples: int) -> list[str]:
+    by_ion: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for row in folds:
         positives = row.get("prototype_positives")
         if positives is not None and positives < FEW_POSITIVES:
-            by_ion[row["ion"]].append((positives, row["fold"]))
+            others = (other for other in folds if other["ion"] == row["ion"] and other["fold"] != row["fold"])
+            train = sum(other["proteins"] for other in others)
+            by_ion[row["ion"]].append((positives, row["fold"], train))
     messages = []
     for ion, few in by_ion.items():
-        positives, fold = min(few)
+        positives, fold, train = min(few)
+        residues = f"{positives} binding residue{'' if positives == 1 else 's'} (fewer than {FEW_POSITIVES})"
         messages.append(
-            f"{ion}, fold {fold}{_others(len(few) - 1)}: the prototype is the mean of only {positives} binding "
-            f"residue{'' if positives == 1 else 's'} (fewer than {FEW_POSITIVES}); raise prototypes.max_samples"
+            f"{ion}, fold {fold}{_others(len(few) - 1)}: the prototype is the mean of only {residues}; "
+            f"{more_residues(train, max_samples)}"
         )
     return messages
+
+
+def more_residues(train: int, max_samples: int) -> str:
+    """What gives a prototype more binding residues, made of at most `max_samples` of `train` chains."""
+    if max_samples < train:
+        return f"raise prototypes.max_samples (now {max_samples}, of {train} chains that train)"
+    return (
+        f"all {train} chains that train were used: what helps is more labelled chains, or a higher cv.folds, which "
+        "leaves more of them to train each fold"
+    )

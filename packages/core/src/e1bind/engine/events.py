@@ -29,6 +29,9 @@ class Listener:
     def stage_done(self) -> None:
         """The stage is over."""
 
+    def draw(self, done: int, total: int) -> None:
+        """`done` of the `total` sets of figures are drawn: one for each fold, and that of the whole run."""
+
     def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
         """A fold begins, or goes on after so many optimizer steps and whole epochs."""
 
@@ -59,6 +62,9 @@ class Passing(Listener):
 
     def stage_done(self) -> None:
         self.inner.stage_done()
+
+    def draw(self, done: int, total: int) -> None:
+        self.inner.draw(done, total)
 
     def fold_begins(self, fold: int, steps: int, epochs: int) -> None:
         self.inner.fold_begins(fold, steps, epochs)
@@ -94,11 +100,9 @@ class Spoken(Passing):
         # What a resumed epoch had done before says nothing of the rate.
         self.first = done - 1 if self.first < 0 else self.first
         if self._due():
-            shown = "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())
             left = self._left(done - self.first, self.total - done)
-            log.info(
-                "%s: micro-batch %d of %d  %s  %s left", self.title, done, self.total, shown, left, extra=PROGRESS
-            )
+            said = (self.title, done, self.total, shown(figures), left)
+            log.info("%s: micro-batch %d of %d  %s  %s left", *said, extra=PROGRESS)
 
     def validate(self, done: int, total: int) -> None:
         super().validate(done, total)
@@ -107,6 +111,15 @@ class Spoken(Passing):
         if self._due():
             left = self._left(done, total - done)
             log.info("%s, validation: batch %d of %d  %s left", self.title, done, total, left, extra=PROGRESS)
+
+    def draw(self, done: int, total: int) -> None:
+        super().draw(done, total)
+        if done == 0:
+            log.info("drawing figures", extra=PROGRESS)
+
+    def step_done(self, fold: int, step: int, figures: Mapping[str, float]) -> None:
+        super().step_done(fold, step, figures)
+        log.debug("fold %d, step %d  %s", fold, step, shown(figures))
 
     def _due(self) -> bool:
         if self.clock() - self.spoke < EVERY_SECONDS:
@@ -117,3 +130,8 @@ class Spoken(Passing):
     def _left(self, done: int, rest: int) -> str:
         seconds = round((self.clock() - self.began) / done * rest)
         return f"{seconds // 3600}:{seconds % 3600 // 60:02}:{seconds % 60:02}"
+
+
+def shown(figures: Mapping[str, float]) -> str:
+    """Figures on a line, e.g. "loss 0.6931  residues/s 1,204"."""
+    return "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -273,7 +274,12 @@ class FoldTrainer:
         if self.world.size == 1:
             return self.model
         unused = self.section.ddp_find_unused_parameters
-        return DistributedDataParallel(self.model, broadcast_buffers=False, find_unused_parameters=unused is True)
+        with warnings.catch_warnings():
+            # Its successor is not there in all versions of torch that are supported, and does something else.
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+            return DistributedDataParallel(
+                self.model, broadcast_buffers=False, find_unused_parameters=unused is True
+            )
 
     def _validate(
         self, epoch: int, train: dict[str, dict[str, float]]

@@ -44,7 +44,7 @@ def build_summary(
         "data": {ion: data_counts(records, ion) for ion in ions},
         "folds": folds,
         "oof": {ion: _oof_row(pipeline, table, ion, thresholds[ion], judged[ion]) for ion in ions},
-        "warnings": [*verdicts, *diagnose(rows, folds)],
+        "warnings": [*verdicts, *diagnose(rows, folds, pipeline.spec.prototypes.max_samples)],
     }
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from e1bind.contracts import Reader, ViewEncoder
-from e1bind.data.guarded_reader import GuardedReader
+from e1bind.contracts import ViewEncoder
 from e1bind.data.msa_contexts import MsaContexts
 from e1bind.engine.guarded import (
     GuardedBackbone,
@@ -35,7 +34,6 @@ class Pipeline:
     """Built components. `train_contexts` and `validation_contexts` are None where the backbone reads none."""
 
     spec: RunSpec
-    reader: Reader
     backbone: GuardedBackbone
     encoder: ViewEncoder
     views: GuardedViews
@@ -77,7 +75,6 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
     contexts, longest = backbone.supports_context, backbone.max_residues
     return Pipeline(
         spec=spec,
-        reader=GuardedReader(spec.data),
         backbone=backbone,
         encoder=backbone.encoder(),
         views=GuardedViews(spec.views),

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from e1bind.contracts import HeadStart
+from e1bind.engine.diagnostics import more_residues
 from e1bind.engine.distributed import World
 from e1bind.engine.guards import VALIDATION_MEMORY, memory_advice
 from e1bind.errors import RunError
@@ -36,15 +37,21 @@ Embed = Callable[["ProteinBatch"], Tensor]
 
 @dataclass(frozen=True)
 class Sample:
-    """Raw embeddings [N, P] of this rank's share of an ion's first training proteins, and their labels [N]."""
+    """Raw embeddings [N, P] of this rank's share of an ion's first training proteins, and their labels [N].
+
+    `proteins`: how many of them this rank has; `train`: all that the ion has to train on.
+    """
 
     raw_NP: Tensor
     labels_N: Tensor
     proteins: int
+    train: int
 
 
 @torch.no_grad()
-def take_sample(batches: Iterable[ProteinBatch], embed: Embed, width: int, device: torch.device) -> Sample:
+def take_sample(
+    batches: Iterable[ProteinBatch], embed: Embed, width: int, device: torch.device, train: int
+) -> Sample:
     """Embed the batches. Embeddings are kept (fp32, a few hundred proteins at most), so the backbone runs once."""
     raw = [torch.empty(0, width, device=device)]
     labels = [torch.empty(0, dtype=torch.long, device=device)]
@@ -54,7 +61,7 @@ def take_sample(batches: Iterable[ProteinBatch], embed: Embed, width: int, devic
             raw.append(embed(batch))
         labels.append(batch.labels_R)
         proteins += len(set(batch.ids))
-    return Sample(torch.cat(raw), torch.cat(labels), proteins)
+    return Sample(torch.cat(raw), torch.cat(labels), proteins, train)
 
 
 @torch.no_grad()
@@ -69,8 +76,8 @@ def prototype_of(
     proteins, residues, positives, negatives = world.sum(torch.tensor(own, device=world.device)).tolist()
     if positives == 0:
         raise RunError(
-            f"{where}: none of the {int(proteins)} proteins a prototype is made of has a binding residue; "
-            "raise prototypes.max_samples or check the labels"
+            f"{where}: none of the {int(proteins)} proteins a prototype is made of has a binding residue; check "
+            f"the labels; {more_residues(sample.train, section.max_samples)}"
         )
     geometry = _Geometry(sample, section.strategy, (residues, positives, negatives), world)
     center = geometry.mean_P if section.center else torch.zeros_like(geometry.mean_P)

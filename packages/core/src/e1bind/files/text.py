@@ -1,4 +1,4 @@
-"""Text that came out of a file, made safe for where it goes: a terminal, a log, a table, a file name.
+"""Text that came out of a file, made safe for where it goes: a terminal, a shell, a log, a table, a file name.
 
 Names of chains, ions, metrics and files are other people's. On a terminal a control character is a command; in a
 spreadsheet a cell that begins with "=" is a formula; in a path a "/" leads elsewhere.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import unicodedata
 
 _KEPT = {ord("\n"), ord("\t")}
@@ -48,6 +49,11 @@ def _shown(character: str) -> str:
 def cell(text: str) -> str:
     """`text` for a cell of a CSV or TSV: what a spreadsheet would take for a formula begins with an apostrophe."""
     return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def command(*words: object) -> str:
+    """A command line of e1bind that a shell takes as it stands: `command("train", "--resume", path)`."""
+    return shlex.join(["e1bind", *map(str, words)])
 
 
 def file_part(name: str) -> str:

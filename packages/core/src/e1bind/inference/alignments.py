@@ -11,15 +11,20 @@ from e1bind.errors import DataError, UserError
 from e1bind.log import log
 
 
+def place_of(folder: Path | str | None, option: str = "--msa-dir") -> AlignmentPlace | None:
+    """Where the alignments are, if anywhere. Raises `UserError` that names `option` where that is no such place."""
+    return None if folder is None else AlignmentPlace(Path(folder), option)
+
+
 class Alignments:
     """The alignments in `place`, or none; counts the chains that were `read` and those that are `aligned`.
 
     `option`: what the user calls the place. Raises `UserError` where the run has no use for one, or needs it.
     """
 
-    def __init__(self, pipeline: Pipeline, place: Path | None, option: str = "--msa-dir") -> None:
-        check_use_of_alignments(pipeline, place, option)
-        self.place = None if place is None else AlignmentPlace(place, option)
+    def __init__(self, pipeline: Pipeline, place: AlignmentPlace | None, option: str = "--msa-dir") -> None:
+        check_use_of_alignments(pipeline, place is not None, option)
+        self.place = place
         self.required = _needs_alignments(pipeline)
         self.read = self.aligned = 0
 
@@ -38,10 +43,10 @@ class Alignments:
             log.info("%d of %d chains have an alignment in %s", self.aligned, self.read, self.place)
 
 
-def check_use_of_alignments(pipeline: Pipeline, place: Path | None, option: str = "--msa-dir") -> None:
+def check_use_of_alignments(pipeline: Pipeline, wanted: bool, option: str = "--msa-dir") -> None:
     """Raise `UserError` where the run has no use for alignments, or needs them; warn where it was used to them."""
     trained_with = getattr(pipeline.spec.data.options, "msa_dir", None) is not None
-    if place is None:
+    if not wanted:
         if _needs_alignments(pipeline):
             raise UserError(
                 f"the run's data has msa = \"required\"; say with {option} where the chains' alignments are"

@@ -9,9 +9,9 @@ from typing import NoReturn
 
 from e1bind import __version__
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fasta import STDIN, BadRecord, read_fasta
+from e1bind.data.fasta import STDIN, BadRecord, look_at, read_fasta
 from e1bind.errors import DataError, UserError
-from e1bind.inference.alignments import Alignments
+from e1bind.inference.alignments import Alignments, place_of
 from e1bind.inference.embedding import Embedder, embed_stream, embedder_of_backbone, embedder_of_fold
 from e1bind.inference.embedding_file import check_target, write_embeddings
 from e1bind.inference.ensemble import Ensemble, choose_device
@@ -67,8 +67,10 @@ def embed(model: Path, options: EmbedOptions, advance: Advance = lambda _: None)
         raise UserError("embed reads its input twice, lengths first: give it a file, not standard input")
     if not model.exists():
         raise UserError(f"there is no run directory and no spec file {model}")
+    look_at(options.source)  # before a model is loaded
+    place = place_of(options.msa_dir)
     embedder = _embedder_of_run(model, options) if model.is_dir() else _embedder_of_spec(model, options)
-    alignments = Alignments(embedder.pipeline, options.msa_dir)
+    alignments = Alignments(embedder.pipeline, place)
     lengths, bad = _lengths(options)
     about = {**embedder.about, "dims": str(embedder.width), "dtype": "float32", "e1bind": __version__}
 

@@ -6,7 +6,7 @@ out-of-fold predictions gave, with intervals from resampling proteins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from e1bind.contracts import Metric, MetricInputs, ResidueRecord
+from e1bind.curation.reading import read_ions
 from e1bind.data.guarded_reader import GuardedReader
 from e1bind.data.records import check_ids
 from e1bind.engine.judgement import Judgement
@@ -90,16 +91,15 @@ class Evaluation:
 
 
 def evaluate(run_dir: Path, options: EvaluateOptions, advance: Advance = lambda _: None) -> Evaluation:
-    """Score and measure; Raises `UserError`."""
+    """Score and measure; Raises `UserError`. The chains are read before a model is loaded."""
     run = open_run(run_dir, options.checkpoint, options.trust_run_code).with_thresholds(options.thresholds)
-    ions = _ions_of(run, options)
-    reader = _reader(run, options)
+    chains = _chains(run, options, _ions_of(run, options))
     device = choose_device(options.device)
     ensemble = Ensemble(run, device)
-    check_use_of_alignments(ensemble.pipeline, options.msa_dir)
+    check_use_of_alignments(ensemble.pipeline, options.msa_dir is not None)
     trained = training_sequences(run.stored.oof())
     baselines = RunBaselines(ensemble)
-    results = [_ion(ensemble, baselines, reader(ion), ion, trained, options, advance) for ion in ions]
+    results = [_ion(ensemble, baselines, read, ion, trained, options, advance) for ion, read in chains.items()]
     warnings = [*run.warnings, *(line for result in results for line in result.overlap.warnings(result.ion))]
     for warning in warnings:
         log.warning("%s", warning)
@@ -119,10 +119,18 @@ def _ions_of(run: FinishedRun, options: EvaluateOptions) -> list[str]:
 
 _COLUMNS = ("protein", "residue_index", "amino_acid", "ion", "label", "probability", "fold")
 
-Read = Callable[[str], list[ResidueRecord]]
+
+def _chains(run: FinishedRun, options: EvaluateOptions, ions: Sequence[str]) -> dict[str, list[ResidueRecord]]:
+    """The chains of each ion. Raises `DataError` with the problems of all files."""
+    chains = read_ions(_reader(run, options), ions, "test")
+    for ion, records in chains.items():
+        check_ids(ion, records)
+        if not records:
+            raise DataError(f"{ion}: there are no chains to evaluate")
+    return chains
 
 
-def _reader(run: FinishedRun, options: EvaluateOptions) -> Read:
+def _reader(run: FinishedRun, options: EvaluateOptions) -> GuardedReader:
     """The run's own reader, with `test` and `msa_dir` set. Raises `UserError` where it has no such options."""
     chosen = run.spec.data
     table = chosen.options.model_dump(mode="json")
@@ -141,14 +149,7 @@ def _reader(run: FinishedRun, options: EvaluateOptions) -> Read:
         valid = type(chosen.options).model_validate({**table, **values}, context={"base_dir": Path.cwd()})
     except ValidationError as error:
         raise UserError(f"data.{chosen.label}: {error.errors()[0]['msg']}") from error
-    reader = GuardedReader(replace(chosen, options=valid))
-
-    def read(ion: str) -> list[ResidueRecord]:
-        records = list(reader.read(ion, "test"))
-        check_ids(ion, records)
-        return records
-
-    return read
+    return GuardedReader(replace(chosen, options=valid))
 
 
 def _ion(
@@ -160,8 +161,6 @@ def _ion(
     options: EvaluateOptions,
     advance: Advance,
 ) -> IonResult:
-    if not records:
-        raise DataError(f"{ion}: there are no chains to evaluate")
     predictions = []
     for prediction in predict_stream(ensemble, records, _stop, options.max_tokens):
         predictions.append(prediction)

@@ -20,7 +20,7 @@ import numpy as np
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import DataError, UserError
 from e1bind.files.text import visible
-from e1bind.inference.alignments import Alignments, check_use_of_alignments
+from e1bind.inference.alignments import Alignments, check_use_of_alignments, place_of
 from e1bind.inference.embedding import Embedder, Embeddings, embed_stream, embedder_of_fold
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.given_chains import Chains, given_chain, given_chains
@@ -201,11 +201,11 @@ class LoadedRun:
 
     def _chain(self, sequence: str, name: str, msa: Path | str | None, rare_to_x: bool) -> ResidueRecord:
         place = None if msa is None else Path(msa)
-        check_use_of_alignments(self._ensemble.pipeline, place, "msa")
+        check_use_of_alignments(self._ensemble.pipeline, place is not None, "msa")
         return given_chain(name, sequence, rare_to_x, place)
 
     def _chains(self, chains: Chains, msa_dir: Path | str | None, rare_to_x: bool) -> Iterator[ResidueRecord]:
-        alignments = Alignments(self._ensemble.pipeline, None if msa_dir is None else Path(msa_dir), "msa_dir")
+        alignments = Alignments(self._ensemble.pipeline, place_of(msa_dir, "msa_dir"), "msa_dir")
 
         def paired(record: ResidueRecord) -> ResidueRecord:
             try:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.fasta import STDIN, BadRecord, read_fasta
+from e1bind.data.fasta import STDIN, BadRecord, look_at, read_fasta
 from e1bind.data.msa_files import AlignmentPlace
 from e1bind.errors import DataError, UserError
 from e1bind.files.writing import together
-from e1bind.inference.alignments import Alignments
+from e1bind.inference.alignments import Alignments, place_of
 from e1bind.inference.chain_matching import match_chains, own_matches
 from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.inference.painter import Painter
@@ -80,12 +80,16 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
     ions = chosen_ions(run, options.ions)
     kind = format_of(options.target, options.format)
     device = choose_device(options.device)
-    colours = _colours(options, ions)
+    # Whatever is wrong with the input is told before a model is loaded; standard input can be read only once.
+    if options.source not in (None, STDIN):
+        look_at(options.source)
+    place = place_of(options.msa_dir)
+    colours = _colours(options, ions, place)
     outcome = Outcome(calls=dict.fromkeys(ions, 0))
     for warning in run.warnings:
         log.warning("%s", warning)
     ensemble = Ensemble(run, device)
-    records = _Records(options, ensemble, colours)
+    records = _Records(options, colours, Alignments(ensemble.pipeline, place))
     with together():
         scored = predict_stream(ensemble, records, records.refuse, options.max_tokens, options.contexts)
         with open_table(options.target, kind, run, options.contexts > 1) as table:
@@ -95,6 +99,7 @@ def predict(run_dir: Path, options: PredictOptions, advance: Advance = lambda _:
                 if colours is not None:
                     colours.take(prediction.record, columns)
                 outcome.count(prediction.record, columns)
+                log.debug("%s: %d residues", prediction.record.id, len(prediction.record))
                 advance(len(prediction.record))
             outcome.bad = records.bad
             if not outcome.chains:
@@ -135,10 +140,9 @@ def chosen_ions(run: FinishedRun, wanted: Sequence[str], option: str = "--ion") 
 class _Records:
     """The records to predict, with their alignments; keeps count of those that are refused."""
 
-    def __init__(self, options: PredictOptions, ensemble: Ensemble, colours: Painter | None) -> None:
-        self.options, self.colours = options, colours
+    def __init__(self, options: PredictOptions, colours: Painter | None, alignments: Alignments) -> None:
+        self.options, self.colours, self.alignments = options, colours, alignments
         self.bad = 0
-        self.alignments = Alignments(ensemble.pipeline, options.msa_dir)
 
     def __iter__(self) -> Iterator[ResidueRecord]:
         for record in self._plain():
@@ -169,7 +173,7 @@ class _Records:
         log.warning("left out: %s: %s", record.id, message)
 
 
-def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
+def _colours(options: PredictOptions, ions: Sequence[str], place: AlignmentPlace | None) -> Painter | None:
     """The structure, with the sequences that belong to its chains found before anything is computed."""
     if options.structure is None:
         if options.source is None:
@@ -180,7 +184,6 @@ def _colours(options: PredictOptions, ions: Sequence[str]) -> Painter | None:
     structure = read_structure(options.structure)
     if options.source is None:
         return Painter(structure, own_matches(structure), options.target, ions)
-    place = None if options.msa_dir is None else AlignmentPlace(options.msa_dir, "--msa-dir")
 
     def has_context(record: ResidueRecord) -> bool:
         return place is not None and place.of(record).msa is not None

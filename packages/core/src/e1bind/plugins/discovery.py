@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -199,7 +200,7 @@ def _missing_requirements(requirements: Sequence[str], index: PluginIndex) -> li
             problems.append(f"plugins.require: {text!r} is not a version requirement: {error}")
             continue
         plugin = by_name.get(canonicalize_name(requirement.name))
-        install = f"install it with: pip install {text!r}"
+        install = f"install it with: pip install {shlex.quote(text)}"
         if plugin is None:
             problems.append(f"plugins.require: no e1bind plugin {requirement.name!r} is installed; {install}")
         elif plugin.status == "broken":  # perhaps without a version that could be compared

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from e1bind.data.letters import letters_fault
 from e1bind.data.lookalikes import Lookalikes
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
+from e1bind.spec.named_files import not_there
 
 log = logging.getLogger(__name__)
 
@@ -29,19 +29,9 @@ def ion_file(template: Path | None, ion: str, split: str, table: str) -> Path:
     except OSError as error:  # the ion's name can make the file's too long
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if not exists:
-        raise DataError(_missing_file(template, path, ion, f"{table}.{split}"))
+        said = f"there is no such file, which {table}.{split} names for ion {ion!r}"
+        raise DataError(f"{path}: {said}; {not_there(template)}")
     return path
-
-
-def _missing_file(template: Path, path: Path, ion: str, key: str) -> str:
-    """What is there instead of the file of an ion."""
-    message = f"{path}: there is no such file, which {key} names for ion {ion!r}"
-    pattern = glob.escape(str(template)).replace("{ion}", "*") + "*"
-    matches = sorted(glob.glob(pattern))
-    if not matches:
-        return f"{message}; correct the path (no file matches {template})"
-    shown = ", ".join(matches[:10]) + (f" and {len(matches) - 10} more" if len(matches) > 10 else "")
-    return f"{message}; correct the ion or the path. Files that match {template}: {shown}"
 
 
 def chain_faults(name: object, sequence: str) -> Iterator[str]:

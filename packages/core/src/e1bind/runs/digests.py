@@ -12,6 +12,7 @@ from pathlib import Path
 
 from e1bind.errors import RunError
 from e1bind.files.reading import digest
+from e1bind.files.text import command
 from e1bind.runs.layout import RunDir
 
 
@@ -42,7 +43,7 @@ def check_digests(folder: Path, known: Mapping[str, str], files: Iterable[Path],
 
 def from_a_copy(run: RunDir) -> str:
     """The way out where something is damaged that was written when the run was begun."""
-    return f"put it back from a copy, or start a new run with: e1bind train {run.spec_source}"
+    return f"put it back from a copy, or start a new run with: {command('train', run.spec_source)}"
 
 
 @contextmanager

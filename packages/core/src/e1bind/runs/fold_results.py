@@ -8,6 +8,7 @@ fold.json       best epoch, counts, and SHA-256 of all files of the fold; writte
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import RunError
 from e1bind.files.reading import json_value, plain, read_bytes
+from e1bind.files.text import command
 from e1bind.files.writing import atomic_write, atomic_write_text
 from e1bind.runs.digests import advising, check_digests, digests
 from e1bind.runs.layout import FoldDir, RunDir
@@ -139,7 +141,7 @@ def again(folder: FoldDir) -> str:
     """The command that makes a fold's files again."""
     return (
         "the fold's results are made again from its last state (or trained anew where that is gone) by:\n"
-        f"  rm {folder.done} && e1bind train --resume {folder.path.parent}"
+        f"  {shlex.join(['rm', str(folder.done)])} && {command('train', '--resume', folder.path.parent)}"
     )
 
 

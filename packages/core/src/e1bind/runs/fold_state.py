@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
@@ -23,11 +22,11 @@ from e1bind.errors import RunError
 from e1bind.files.reading import parsing, read_bytes
 from e1bind.files.writing import atomic_write
 from e1bind.log import log
+from e1bind.runs.layout import state_name, state_position
 from e1bind.scoring import Prototype
 
 FORMAT = 2
 GENERATIONS = 2
-_NAME = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,9 @@ class StateFiles:
         buffer = io.BytesIO()
         torch.save({"format": FORMAT} | {f.name: getattr(state, f.name) for f in fields(state)}, buffer)
         content = buffer.getvalue()
-        name = f"epoch-{state.epoch:05d}-step-{state.step:07d}.{_digest(content)}.pt"
+        name = state_name(state.epoch, state.step, _digest(content))
         atomic_write(self.folder / name, lambda path: path.write_bytes(content))
+        log.debug("saved %s", self.folder / name)
         for _, old in self._generations()[GENERATIONS:]:
             old.unlink(missing_ok=True)
 
@@ -89,8 +89,8 @@ class StateFiles:
         """(epoch, step) and file of each generation, the newest first."""
         if not self.folder.is_dir():
             return []
-        named = [(_NAME.fullmatch(path.name), path) for path in self.folder.iterdir()]
-        found = [((int(m[1]), int(m[2])), os.stat(path).st_mtime_ns, path) for m, path in named if m]
+        named = [(state_position(path.name), path) for path in self.folder.iterdir()]
+        found = [(place[:2], os.stat(path).st_mtime_ns, path) for place, path in named if place]
         return [(position, path) for position, _, path in sorted(found, reverse=True)]
 
 
@@ -119,8 +119,8 @@ def _whole(path: Path) -> FoldState | None:
 
 def _read(path: Path) -> FoldState | None:
     content = read_bytes(path)
-    matched = _NAME.fullmatch(path.name)
-    if matched is None or _digest(content) != matched[3]:
+    position = state_position(path.name)
+    if position is None or _digest(content) != position[2]:
         return None
     with parsing(path):
         stored = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

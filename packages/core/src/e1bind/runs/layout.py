@@ -15,11 +15,13 @@ from pathlib import Path
 from e1bind.errors import RunError, UserError
 from e1bind.files.text import file_part
 from e1bind.files.writing import sweep
+from e1bind.runs.evaluation_dir import EvaluationDir
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
 _FOLD = re.compile(r"fold_([1-9][0-9]{0,5})")
 _EVALUATION = "evaluation_"
 MODEL_CARD = "README.md"
+_STATE = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class FoldDir:
         """Folder of the resumable state."""
         return self.path / "last"
 
+    def saved_epoch(self) -> int:
+        """The epoch that the newest state is of; the first where nothing was saved yet."""
+        files = self.states.iterdir() if self.states.is_dir() else ()
+        return max((position[0] for file in files if (position := state_position(file.name))), default=1)
+
     @property
     def plots(self) -> Path:
         return self.path / "plots"
@@ -101,56 +108,15 @@ class FoldDir:
             sweep(folder)
 
 
-@dataclass(frozen=True)
-class EvaluationDir:
-    """The tables of an evaluation on test chains; its figures lie beside them."""
-
-    path: Path
-
-    @property
-    def figures(self) -> Path:
-        """What it came to, for programs; written last."""
-        return self.path / "metrics.json"
-
-    @property
-    def page(self) -> Path:
-        """Everything on one page."""
-        return self.path / "evaluation.html"
-
-    @property
-    def metrics(self) -> Path:
-        """A row for each ion and metric."""
-        return self.path / "metrics.csv"
-
-    @property
-    def per_protein(self) -> Path:
-        """A row for each ion and chain."""
-        return self.path / "per_protein.csv"
-
-    @property
-    def predictions(self) -> Path:
-        """A row for each ion and residue."""
-        return self.path / "predictions.csv"
+def state_name(epoch: int, step: int, digest: str) -> str:
+    """What a file of the resumable state is called; `digest` is that of its bytes."""
+    return f"epoch-{epoch:05d}-step-{step:07d}.{digest}.pt"
 
 
-@dataclass(frozen=True)
-class MergedDir:
-    """What stands beside the checkpoint of a fold whose adapter was merged into its backbone."""
-
-    path: Path
-
-    @property
-    def heads(self) -> Path:
-        """Prototypes, projector and head, as in the fold, for the merged weights."""
-        return self.path / "heads.pt"
-
-    @property
-    def card(self) -> Path:
-        return self.path / MODEL_CARD
-
-    def copy_of(self, file: Path) -> Path:
-        """Where a file of the run itself goes, under its own name."""
-        return self.path / file.name
+def state_position(name: str) -> tuple[int, int, str] | None:
+    """Epoch, step and digest in the name of a file of the resumable state; None for another file."""
+    matched = _STATE.fullmatch(name)
+    return (int(matched[1]), int(matched[2]), matched[3]) if matched else None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +44,26 @@ def locked(folder: Path, wanted: bool = True) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds the lock of `folder`. It is asked about, not taken: nobody is kept out."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # there is none, or it cannot be looked at
+        return False
+    try:
+        answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *_flock(fcntl.F_WRLCK)))
+    finally:
+        os.close(descriptor)
+    return struct.unpack(_FLOCK, answer) != _flock(fcntl.F_UNLCK)
+
+
+_LINUX = sys.platform == "linux"
+_FLOCK = "hhqqi" if _LINUX else "qqihh"
+"""C's `struct flock`: type, whence, start, length, process; on other systems type and whence come last."""
+
+
+def _flock(kind: int) -> tuple[int, ...]:
+    """A lock on a whole file."""
+    return (kind, os.SEEK_SET, 0, 0, 0) if _LINUX else (0, 0, 0, kind, os.SEEK_SET)

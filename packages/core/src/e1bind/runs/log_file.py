@@ -28,8 +28,10 @@ def logging_to(path: Path | None) -> Iterator[None]:
     with open(descriptor, "a", encoding="utf-8", errors="backslashreplace") as file:
         handler = logging.StreamHandler(file)
         handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s"))
+        handler.setLevel(logging.INFO)
         log.addHandler(handler)
-        log.setLevel(logging.INFO)
+        if log.getEffectiveLevel() > logging.INFO:
+            log.setLevel(logging.INFO)
         try:
             yield
         except Interrupted as stop:

@@ -14,6 +14,7 @@ from typing import Any
 
 from e1bind.errors import RunError, UserError
 from e1bind.files.reading import json_value, read_bytes
+from e1bind.files.text import command
 from e1bind.log import log
 from e1bind.metrics.probability_maps import Calibrator, ProbabilityMap
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines
@@ -144,7 +145,7 @@ def _check_folds(files: RunDir, resolved: Mapping[str, Any]) -> None:
     missing = [n for n in range(1, folds + 1) if not files.fold(n).done.is_file()]
     if not missing:
         return
-    go_on = f"go on with: e1bind train --resume {files.path}"
+    go_on = f"go on with: {command('train', '--resume', files.path)}"
     if len(missing) == folds:
         raise RunError(f"{files.path}: no fold of the run has finished, so there is no model to use; {go_on}")
     listed = ", ".join(map(str, missing))
@@ -226,7 +227,8 @@ def check_whole(run: RunDir, summary: Summary, folds: int) -> None:
     """Raise `RunError` for the first file of a finished run that is gone or not what it was."""
     for number in range(1, folds + 1):
         if fold_done(run.fold(number)) is None:
-            raise RunError(f"{run.fold(number).done} is missing; go on with: e1bind train --resume {run.path}")
+            go_on = command("train", "--resume", run.path)
+            raise RunError(f"{run.fold(number).done} is missing; go on with: {go_on}")
     check_artefacts(run, summary, artefacts(run, folds, summary.files))
 
 

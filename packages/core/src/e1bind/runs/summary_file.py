@@ -11,7 +11,7 @@ from typing import Any
 
 from e1bind.errors import RunError
 from e1bind.files.reading import plain
-from e1bind.files.text import cell
+from e1bind.files.text import cell, command
 from e1bind.files.writing import atomic_write_text
 from e1bind.runs.digests import check_digests, digests
 from e1bind.runs.fold_results import fold_artefacts
@@ -62,7 +62,9 @@ def finished_summary(run: RunDir) -> Summary:
         raise RunError(f"{error}; {collect_again(run)}") from error
     if summary is None or not summary.finished:
         gone = f" (it has no {run.summary.name})" if summary is None else ""
-        raise RunError(f"{run.path} has not been put together yet{gone}; do that with: e1bind collect {run.path}")
+        raise RunError(
+            f"{run.path} has not been put together yet{gone}; do that with: {command('collect', run.path)}"
+        )
     return summary
 
 
@@ -79,7 +81,7 @@ def check_artefacts(run: RunDir, summary: Summary, files: list[Path]) -> None:
 
 def collect_again(run: RunDir) -> str:
     """The command that makes the files of a whole run again."""
-    return f"put the run together again with: e1bind collect {run.path}"
+    return f"put the run together again with: {command('collect', run.path)}"
 
 
 def _csv(summary: Summary) -> str:

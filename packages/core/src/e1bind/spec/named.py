@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e1bind.errors import ContractError
+from e1bind.files.text import command
 from e1bind.spec.runspec import Chosen
 
 
@@ -32,9 +33,9 @@ class Named:
 
     def error(self, fault: str) -> ContractError:
         """The sentence about a fault."""
+        try_it = command("check-plugin", self.checked_by)
         return ContractError(
-            f"{self.kind} {self.full_name} {fault} (a fault of the plugin; `e1bind check-plugin {self.checked_by}` "
-            "tries all of its contract)"
+            f"{self.kind} {self.full_name} {fault} (a fault of the plugin; `{try_it}` tries all of its contract)"
         )
 
 

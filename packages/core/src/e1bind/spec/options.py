@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -87,13 +88,24 @@ def _resolve_checkpoint(value: object, info: ValidationInfo) -> object:
         raise ValueError(f"{local} cannot be read: {error.strerror}") from error
     if exists:
         return str(local.resolve())
-    if value.startswith((".", "/", "~")):
+    if value.startswith((".", "/", "~")) or value.count("/") > 1:  # a hub's names are NAME or OWNER/NAME
         raise ValueError(f"there is no checkpoint at {local}")
     return str(value)
 
 
+@dataclass(frozen=True)
+class Written:
+    """Marks the type of an option: what its path names need not be there."""
+
+
 SpecPath = Annotated[Path, BeforeValidator(_resolve_path)]
-"""A path; relative ones are taken from the folder of the spec file that holds them."""
+"""A file or folder to read; relative paths are taken from the folder of the spec file that holds them.
+
+`validate` and `train` look for it before anything is loaded; `{ion}` in it stands for each ion.
+"""
+
+OutputPath = Annotated[Path, BeforeValidator(_resolve_path), Written()]
+"""A file or folder that will be written, relative as a `SpecPath`: nobody expects it to be there."""
 
 CheckpointRef = Annotated[str, BeforeValidator(_resolve_checkpoint)]
 """A local checkpoint folder (relative to the spec file) or the name of a model on a hub."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from e1bind.files.text import control_character
-from e1bind.spec.options import Options, SpecPath
+from e1bind.spec.options import Options, OutputPath, SpecPath
 
 NonNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -45,7 +45,7 @@ IonName = Annotated[str, AfterValidator(_ion_name)]
 class RunSection(Options):
     """`[run]`: where the results go, and what makes the run repeatable."""
 
-    output_dir: SpecPath = Field(description="Folder that gets a subfolder for each run.")
+    output_dir: OutputPath = Field(description="Folder that gets a subfolder for each run.")
     name: str | None = Field(
         None,
         max_length=100,
@@ -154,7 +154,7 @@ class MsaSection(Options):
         MsaSampling(), description="Sampling for prototypes, validation and prediction."
     )
     contexts_in_validation: bool = Field(True, description="Whether validation and prediction see contexts at all.")
-    cache_dir: SpecPath | None = Field(None, description="Where neighbour weights are kept; absent: not on disk.")
+    cache_dir: OutputPath | None = Field(None, description="Where neighbour weights are kept; absent: not on disk.")
 
 
 class PrototypesSection(Options):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from e1bind.plugins import PluginIndex, PluginPolicy, discover
 from e1bind.spec.crosschecks import Parts, cross_check
 from e1bind.spec.limits import value_problems
 from e1bind.spec.loading import SET, RawSpec, load_raw
+from e1bind.spec.named_files import missing_files
 from e1bind.spec.options import Options
 from e1bind.spec.problems import did_you_mean, validate_options
 from e1bind.spec.runspec import SCHEMA_VERSION, Chosen, RunSpec
@@ -26,6 +27,7 @@ from e1bind.spec.sections import (
     MetricsSection,
     PluginsSection,
     PrototypesSection,
+    TrainingSection,
 )
 
 HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
@@ -39,17 +41,25 @@ MAX_COMPONENTS = 100
 """Losses, or metrics, of one run."""
 
 
-def load_spec(path: Path, overrides: Sequence[str] = ()) -> RunSpec:
-    """Read, merge and validate a spec file. Raises `SpecError` with all problems."""
-    return validate_spec(load_raw(path, overrides))
+def load_spec(path: Path, overrides: Sequence[str] = (), splits: Collection[str] = ()) -> RunSpec:
+    """Read, merge and validate a spec file. Raises `SpecError` with all problems.
+
+    `splits`, "train" or "test" or both: the files of these must be there, and all else that a run reads.
+    """
+    return validate_spec(load_raw(path, overrides), splits=splits)
 
 
-def validate_spec(raw: RawSpec, index: PluginIndex | None = None, local: Sequence[Path] | None = None) -> RunSpec:
+def validate_spec(
+    raw: RawSpec,
+    index: PluginIndex | None = None,
+    local: Sequence[Path] | None = None,
+    splits: Collection[str] = (),
+) -> RunSpec:
     """Validate a raw spec; plugins are discovered as its `[plugins]` table says unless an index is given.
 
-    `local`: where its single-file plugins stand now, if not where the table says.
+    `local`: where its single-file plugins stand now, if not where the table says. `splits`: as in `load_spec`.
     """
-    return _Validation(raw, index, local).run()
+    return _Validation(raw, index, local).run(splits)
 
 
 def policy_of(section: PluginsSection, local: Sequence[Path] | None = None) -> PluginPolicy:
@@ -87,7 +97,7 @@ class _Validation:
         self.context: Mapping[str, Any] = {"base_dir": raw.base_dir}
         self.index = index
 
-    def run(self) -> RunSpec:
+    def run(self, splits: Collection[str]) -> RunSpec:
         if problems := value_problems(self.raw.table):
             raise SpecError(self.raw.source, problems)
         self._check_top_level()
@@ -103,7 +113,10 @@ class _Validation:
             self.problems.append(Problem("losses", "no loss is named; add for example [losses.prototype-bce]"))
         components = {"losses": losses, "metrics": metrics, "baselines": baselines, "trackers": trackers}
         components["calibration"] = {calibration.label: calibration} if calibration else {}
-        self.problems += cross_check(self._parts(sections, single, components))
+        valid = self._parts(sections, single, components)
+        self.problems += cross_check(valid)
+        if splits:
+            self.problems += self._missing_files(sections, valid.components, splits)
         if self.problems:
             raise SpecError(self.raw.source, self.problems)
         # Without problems every part is there, which a type checker cannot know.
@@ -139,6 +152,14 @@ class _Validation:
             lora if isinstance(lora, LoraSection) else None,
             complete=not tables_in_trouble and not self._has_problem("plugins"),
         )
+
+    def _missing_files(
+        self, sections: Mapping[str, Options | None], components: Mapping[str, Chosen], splits: Collection[str]
+    ) -> list[Problem]:
+        """Files that valid parts of the spec name, and that are not there."""
+        training, cv = sections["training"], sections["cv"]
+        ions = training.ions if isinstance(training, TrainingSection) else []
+        return missing_files({} if cv is None else {"cv": cv}, components, ions, splits)
 
     def _check_top_level(self) -> None:
         known = {"schema_version", "extends", *HOST_SECTIONS, *COMPONENT_TABLES}

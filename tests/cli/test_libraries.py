@@ -1,0 +1,44 @@
+"""Libraries say nothing that a user can do nothing about, and nothing once for each process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from plugin_packages import run_cli
+from small_runs import SPEC
+from tiny_checkpoints import write_esm
+from transformers import EsmModel
+
+
+@pytest.fixture
+def small(tmp_path: Path, root: Path) -> Path:
+    """A spec with a checkpoint that lacks the pooler, which transformers tells at length."""
+    write_esm(tmp_path / "esm", model_class=lambda config: EsmModel(config, add_pooling_layer=False))
+    text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 1")
+    text = text.replace('[backbone.e1]\nrandom_weights = "tiny"', '[backbone.hf-mlm]\ncheckpoint = "./esm"')
+    text = text.replace("[losses.mlm]\nweight = 0.1\n", "")
+    (tmp_path / "spec.toml").write_text(text.replace("= 120", "= 48").replace("= 16", "= 8"))
+    return tmp_path
+
+
+def others(said: str) -> list[str]:
+    """What is said beside the log's lines, which begin with a time."""
+    return [line for line in said.splitlines() if not line[:2].isdigit()]
+
+
+def test_transformers_lists_no_parameters_that_are_not_used(small: Path) -> None:
+    result = run_cli("train", "spec.toml", cwd=small, env={"COLUMNS": ""})
+    assert result.returncode == 0, result.stderr
+    assert others(result.stderr) == []
+    result = run_cli("--verbose", "predict", str(next((small / "results").iterdir())), "in.fasta", cwd=small)
+    assert "in.fasta: there is no such file" in result.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_say_no_more_than_one(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # which torchrun tells at length
+    words = ("train", "spec.toml", "--nproc", "2", "--set", "training.accum_steps=1")
+    result = run_cli(*words, cwd=small, env={"COLUMNS": ""})
+    assert result.returncode == 0, result.stderr
+    assert others(result.stderr) == []
