@@ -30,8 +30,9 @@ from e1bind.inference.export import ExportOptions, export_merged
 from e1bind.inference.stream import predict_stream
 from e1bind.runs.adapters import load_heads
 from e1bind.runs.fingerprints import fingerprint
-from e1bind.runs.layout import MergedDir, RunDir
+from e1bind.runs.layout import RunDir
 from e1bind.runs.reader import open_run
+from e1bind.runs.result_dirs import MergedDir
 from e1bind.scoring import probabilities
 from e1bind.spec import load_spec
 from e1bind.views.masked import unmasked_view

@@ -64,7 +64,7 @@ def evaluate(
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
     from e1bind import workflow
     from e1bind.inference.evaluate import EvaluateOptions
-    from e1bind.runs.evaluation_dir import EvaluationDir
+    from e1bind.runs.result_dirs import EvaluationDir
 
     log_to_terminal()
     set_threads(threads)

@@ -24,9 +24,9 @@ from e1bind.inference.bootstrap import Interval
 from e1bind.inference.evaluate import EvaluateOptions, Evaluation, IonResult
 from e1bind.inference.tables import columns_of, open_table
 from e1bind.metrics.resampling import COVERAGE
-from e1bind.runs.evaluation_dir import EvaluationDir
 from e1bind.runs.evaluations import write_figures
 from e1bind.runs.reader import FinishedRun
+from e1bind.runs.result_dirs import EvaluationDir
 from e1bind.runs.schemas import RUN
 
 

@@ -15,9 +15,9 @@ from e1bind.inference.ensemble import Ensemble, choose_device
 from e1bind.log import log
 from e1bind.runs.adapters import load_heads, save_heads
 from e1bind.runs.fingerprints import fingerprint
-from e1bind.runs.layout import MergedDir
 from e1bind.runs.model_card import write_merged_card
 from e1bind.runs.reader import FinishedRun, open_run
+from e1bind.runs.result_dirs import MergedDir
 
 
 @dataclass(frozen=True)

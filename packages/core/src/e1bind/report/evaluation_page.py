@@ -20,8 +20,8 @@ from e1bind.report.interval_figures import Bar, plot_intervals
 from e1bind.report.page import NONE, Grid, between, number, template
 from e1bind.report.probabilities import plot_reliability
 from e1bind.report.rundata import Measures, measures
-from e1bind.runs.evaluation_dir import EvaluationDir
 from e1bind.runs.oof_table import Table
+from e1bind.runs.result_dirs import EvaluationDir
 from e1bind.runs.schemas import RUN
 from e1bind.runs.sessions import own_command
 

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from e1bind.errors import RunError
 from e1bind.files.reading import json_value, parsing, read_bytes
 from e1bind.files.writing import atomic_write, open_modes
-from e1bind.runs.layout import FoldDir, MergedDir
+from e1bind.runs.layout import FoldDir
+from e1bind.runs.result_dirs import MergedDir
 from e1bind.runs.schemas import AdapterConfig
 from e1bind.runs.seals import validated
 from e1bind.scoring import Prototype

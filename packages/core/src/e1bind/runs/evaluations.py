@@ -8,8 +8,8 @@ from typing import Any
 
 from e1bind.files.writing import output_text
 from e1bind.runs.digests import advising
-from e1bind.runs.evaluation_dir import EvaluationDir
 from e1bind.runs.layout import RunDir
+from e1bind.runs.result_dirs import EvaluationDir
 from e1bind.runs.schemas import EvaluationFigures
 from e1bind.runs.seals import read_sealed, sealed
 

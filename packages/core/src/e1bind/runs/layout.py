@@ -15,12 +15,11 @@ from pathlib import Path
 from e1bind.errors import RunError, UserError
 from e1bind.files.text import file_part
 from e1bind.files.writing import sweep
-from e1bind.runs.evaluation_dir import EvaluationDir
+from e1bind.runs.result_dirs import MODEL_CARD, EvaluationDir
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+=@-]{0,199}")
 _FOLD = re.compile(r"fold_([1-9][0-9]{0,5})")
 _EVALUATION = "evaluation_"
-MODEL_CARD = "README.md"
 _STATE = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
 

@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e1bind.files.text import one_line, without_folders
 from e1bind.files.writing import atomic_write_text
-from e1bind.runs.layout import FoldDir, MergedDir, RunDir
+from e1bind.runs.layout import FoldDir, RunDir
+from e1bind.runs.result_dirs import MergedDir
 from e1bind.runs.schemas import Summary
 
 _TEMPLATES = Environment(

@@ -1,9 +1,11 @@
-"""The folder of an evaluation: what its files are called."""
+"""Folders of what is made of a run: an evaluation, a merged checkpoint. What their files are called."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+MODEL_CARD = "README.md"
 
 
 @dataclass(frozen=True)
