@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from small_runs import go_on, train_once
 
 from e1bind.contracts import MetricInputs, View
+from e1bind.curation.reading import read_chains
 from e1bind.engine.distributed import World
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.judgement import judge
@@ -164,7 +165,7 @@ def compute(make_pipeline, tmp_path):
 
 @pytest.fixture
 def zinc(make_pipeline):
-    return make_pipeline().reader.read("ZN", "train")
+    return read_chains(make_pipeline().spec, "train")
 
 
 def shuffled(record, rng):

@@ -193,7 +193,7 @@ def test_figures_and_out_of_fold_table_are_the_run_s(run, finished):
     assert run.ions == ["ZN", "CA"]
     assert run.folds == [1, 2]
     assert run.metrics == {ion: dict(finished.summary.oof[ion].metrics) for ion in run.ions}
-    assert set(run.metrics["ZN"]) == {"auprc", "hra", "f1"}
+    assert set(run.metrics["ZN"]) == {"auprc", "hra", "f1", "mcc"}
     assert tuple(run.oof) == COLUMNS
     assert len({column.shape for column in run.oof.values()}) == 1
     assert run.thresholds == dict(finished.thresholds)
