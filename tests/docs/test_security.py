@@ -142,7 +142,7 @@ def watched(base: Path, words: list[str]) -> tuple[int, list[str], str]:
 
 def patterns(cell: str) -> list[str]:
     """Patterns of a cell as paths in `base`."""
-    names = {"OUTPUT/RUN/": "results/second/", "RUN/": "results/run/", "CACHE/": "cache/", "DIR/": "*/"}
+    names = {"OUTPUT/RUN/": "results/second/", "RUN/": "results/run/", "CACHE/": "*cache/", "DIR/": "*/"}
     found = []
     for pattern in re.findall(r"`([^`]+)`", cell):
         for name, path in names.items():

@@ -10,7 +10,7 @@ import torch
 
 from e1bind.contracts import View
 from e1bind.data.msa import parse_a3m
-from e1bind.data.msa_contexts import Profile
+from e1bind.data.msa_profiles import Profile
 from e1bind.spec.sections import MsaSampling
 from e1bind_backbones.e1.backbone import E1Backbone
 from e1bind_backbones.e1.tokens import VOCABULARY

@@ -9,13 +9,19 @@ import pytest
 from pydantic import ValidationError
 
 from e1bind.contracts import DrawKey, ResidueRecord
-from e1bind.data import msa_contexts
+from e1bind.data import msa_profiles
 from e1bind.data.msa_contexts import MsaContexts
+from e1bind.data.msa_profiles import Profiles
 from e1bind.errors import DataError
 from e1bind.spec.sections import MsaSampling
 
 CHAIN = "MKVLATCHEDGFRWYNPQSTIVKELMGAHCR"
 ALL = MsaSampling(max_query_similarity=1.0)
+
+
+def cached(options: MsaSampling, folder: Path) -> MsaContexts:
+    """Contexts whose profiles are kept in `folder`."""
+    return MsaContexts(options, Profiles(options.neighbor_similarity_lower_bound, folder))
 
 
 def relatives(count: int, seed: int = 0) -> str:
@@ -54,7 +60,7 @@ def test_alignment_with_nothing_to_draw_gives_an_empty_context_and_a_warning_unl
 ) -> None:
     (tmp_path / "a.a3m").write_text(content)
     record = ResidueRecord("a", CHAIN, msa=tmp_path / "a.a3m")
-    contexts = MsaContexts(MsaSampling(), tmp_path / "cache")
+    contexts = cached(MsaSampling(), tmp_path / "cache")
     with caplog.at_level(logging.INFO):
         count = contexts.prepare([record, ResidueRecord("b", CHAIN)])
     assert (count.chains, count.aligned, count.eligible, count.alone) == (2, 1, 0, int(not warns))
@@ -82,11 +88,11 @@ def test_draws_follow_the_generator_only(record: ResidueRecord, tmp_path: Path) 
     """A fresh process with a cold or a warm cache, another order of draws, a pickled copy: the same contexts."""
     options = MsaSampling(max_num_samples=5)
     cache = tmp_path / "cache"
-    first = MsaContexts(options, cache)
+    first = cached(options, cache)
     drawn = [first.draw(record, rng(view)) for view in range(4)]
     assert len(set(drawn)) == 4
     copy: MsaContexts = pickle.loads(pickle.dumps(first))  # noqa: S301
-    for other in (first, copy, MsaContexts(options, cache), MsaContexts(options)):
+    for other in (first, copy, cached(options, cache), MsaContexts(options)):
         assert [other.draw(record, rng(view)) for view in reversed(range(4))] == drawn[::-1]
 
 
@@ -94,19 +100,19 @@ def test_weights_are_worked_out_once_and_cached_on_disk(
     record: ResidueRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    real = msa_contexts.neighbor_counts
-    monkeypatch.setattr(msa_contexts, "neighbor_counts", lambda *args: calls.append(args[1]) or real(*args))
+    real = msa_profiles.neighbor_counts
+    monkeypatch.setattr(msa_profiles, "neighbor_counts", lambda *args: calls.append(args[1]) or real(*args))
     cache = tmp_path / "cache"
-    for contexts in (MsaContexts(ALL, cache), MsaContexts(ALL, cache)):
+    for contexts in (cached(ALL, cache), cached(ALL, cache)):
         for view in range(3):
             contexts.draw(record, rng(view))
     assert calls == [0.8]
     assert [path.suffix for path in cache.iterdir()] == [".npz"]
     assert record.msa is not None
     record.msa.write_text(relatives(30))
-    assert len(MsaContexts(ALL, cache).draw(record, rng())) == 31
+    assert len(cached(ALL, cache).draw(record, rng())) == 31
     other = MsaSampling(max_query_similarity=1.0, neighbor_similarity_lower_bound=0.5)
-    MsaContexts(other, cache).draw(record, rng())
+    cached(other, cache).draw(record, rng())
     assert calls == [0.8, 0.8, 0.5]
 
 
@@ -115,23 +121,23 @@ def test_damaged_cache_is_worked_out_again(
     record: ResidueRecord, tmp_path: Path, damage: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache = tmp_path / "cache"
-    expected = MsaContexts(ALL, cache).draw(record, rng())
+    expected = cached(ALL, cache).draw(record, rng())
     (file,) = cache.iterdir()
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    assert MsaContexts(ALL, cache).draw(record, rng()) == expected
+    assert cached(ALL, cache).draw(record, rng()) == expected
     assert "damaged cache file" in caplog.text
     assert file.read_bytes() == whole
 
 
 def test_cache_of_another_shape_is_not_trusted(record: ResidueRecord, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    expected = MsaContexts(ALL, cache).draw(record, rng())
+    expected = cached(ALL, cache).draw(record, rng())
     (file,) = cache.iterdir()
     with np.load(file) as arrays:
         changed = {**arrays, "neighbors": arrays["neighbors"][:5]}
     np.savez(file, **changed)
-    assert MsaContexts(ALL, cache).draw(record, rng()) == expected
+    assert cached(ALL, cache).draw(record, rng()) == expected
 
 
 def test_cache_that_cannot_be_written_costs_a_warning_only(
@@ -139,21 +145,21 @@ def test_cache_that_cannot_be_written_costs_a_warning_only(
 ) -> None:
     (tmp_path / "file").write_text("")
     expected = MsaContexts(ALL).draw(record, rng())
-    assert MsaContexts(ALL, tmp_path / "file" / "cache").draw(record, rng()) == expected
+    assert cached(ALL, tmp_path / "file" / "cache").draw(record, rng()) == expected
     assert "cannot be written" in caplog.text
 
 
 def test_profiles_beyond_the_memory_limit_are_dropped_and_come_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(msa_contexts, "MEMORY_BYTES", 7_000)
+    monkeypatch.setattr(msa_profiles, "MEMORY_BYTES", 7_000)
     records = []
     for name in "abc":
         (tmp_path / f"{name}.a3m").write_text(relatives(60, ord(name)))
         records.append(ResidueRecord(name, CHAIN, msa=tmp_path / f"{name}.a3m"))
-    contexts = MsaContexts(ALL, tmp_path / "cache")
+    contexts = cached(ALL, tmp_path / "cache")
     before = [contexts.draw(record, rng()) for record in records]
-    assert len(contexts._profiles) < 3
+    assert len(contexts.profiles._profiles) < 3
     assert [contexts.draw(record, rng()) for record in records] == before
 
 

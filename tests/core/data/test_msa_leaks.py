@@ -193,7 +193,7 @@ def test_the_second_chain_of_a_colabfold_complex_is_never_drawn_for_the_first() 
     rows = f">101\t102\n{chain}{partner}\n>101\n{chain}{'-' * 24}\n>r\n{relative}{'-' * 24}\n"
     rows += f">102\n{'-' * 24}{partner}\n>p\n{'-' * 24}{partner[:-4]}AAAA\n"
     alignment = parse_a3m(f"#24,24\t1,1\n{rows}".encode(), Path("a.a3m"), chain)
-    from e1bind.data.msa_contexts import Profile
+    from e1bind.data.msa_profiles import Profile
 
     profile = Profile.of(alignment, 0.8)
     drawn = {profile.draw(MsaSampling(), np.random.default_rng(seed)) for seed in range(200)}

@@ -32,7 +32,7 @@ from e1bind.runs.continuing import Continuation, check_unchanged
 from e1bind.runs.creation import create_run
 from e1bind.runs.fold_results import join_rows, read_fold
 from e1bind.runs.frozen_spec import TRUST, brings_code
-from e1bind.runs.layout import RunDir, check_run_id, opened
+from e1bind.runs.layout import RunDir, check_run_id, msa_cache, opened
 from e1bind.runs.lock import locked
 from e1bind.runs.log_file import logging_to
 from e1bind.runs.sessions import Session
@@ -60,7 +60,7 @@ def cross_validate(
         raise RunError(
             f"{there} exists: choose another --run-id, or go on with it:\n  {command('train', '--resume', there)}"
         )
-    with _prepared(spec) as (pipeline, records, plan, here):
+    with _prepared(spec, spec.run.output_dir) as (pipeline, records, plan, here):
         whole = _CrossValidation(pipeline, records, plan, here, listener, draw)
 
         def create() -> Path:
@@ -77,7 +77,7 @@ def resume(
 ) -> Finished | None:
     """Go on with a run where its folds stand. Raises `RunError` where it is another run by now."""
     run = opened(path)
-    with _prepared(spec) as (pipeline, records, plan, here):
+    with _prepared(spec, run.path.absolute().parent) as (pipeline, records, plan, here):
         whole = _CrossValidation(pipeline, records, plan, here, listener, draw)
         here.main_does(lambda: whole.check(run, force))
         return whole.run(run, fold)
@@ -86,7 +86,7 @@ def resume(
 def collect(spec: RunSpec, path: Path, draw: Draw, inner: Listener) -> Finished:
     """Put together a run whose folds were trained one by one. Raises `RunError` naming those that are missing."""
     run = opened(path)
-    with _prepared(spec) as (pipeline, records, plan, here):
+    with _prepared(spec, run.path.absolute().parent) as (pipeline, records, plan, here):
         going_on = check_unchanged(run, spec, data_facts(spec, records, plan, here.size), force=False)
         with (
             locked(run.path),
@@ -98,8 +98,8 @@ def collect(spec: RunSpec, path: Path, draw: Draw, inner: Listener) -> Finished:
 
 
 @contextmanager
-def _prepared(spec: RunSpec) -> Iterator[tuple[Pipeline, list[ResidueRecord], FoldPlan, World]]:
-    """Components, records and folds of a spec, in the world of processes this one belongs to.
+def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, list[ResidueRecord], FoldPlan, World]]:
+    """Components, records and folds of a spec whose run lies in `parent`, in the world this process belongs to.
 
     What is checked at once comes first, the backbone last: it may be fetched from a hub, which takes its time.
     """
@@ -110,7 +110,7 @@ def _prepared(spec: RunSpec) -> Iterator[tuple[Pipeline, list[ResidueRecord], Fo
         records = read_chains(spec, "train")
         plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
-        yield build_pipeline(spec), records, plan, here
+        yield build_pipeline(spec, msa_cache(parent)), records, plan, here
 
 
 class _CrossValidation:
@@ -222,10 +222,12 @@ class _CrossValidation:
                 count.fold, count.ion, count.proteins, count.residues, count.positives,
             )  # fmt: skip
         lengths = [len(record) for record in self.records]
+        # Each process begins at another chain: what it weighs the others find on the disk.
+        first = len(self.records) * self.world.rank // self.world.size
         for contexts in (self.pipeline.train_contexts, self.pipeline.validation_contexts):
             # Before training, so that a broken alignment is found now and its weights are worked out once.
             if contexts is not None and any(record.msa for record in self.records):
-                contexts.prepare(self.records)
+                contexts.prepare([*self.records[first:], *self.records[:first]])
         log.info("%s", count_windows(lengths, self.pipeline.max_residues, spec.training.window_overlap))
 
     def _fold(self, fold: int, stop: StopRequest, join: bool) -> None:

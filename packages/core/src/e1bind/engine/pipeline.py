@@ -6,12 +6,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from e1bind.contracts import ViewEncoder
 from e1bind.data.msa_contexts import MsaContexts
+from e1bind.data.msa_profiles import Profiles
 from e1bind.engine.guarded import (
     GuardedBackbone,
     GuardedBaseline,
@@ -27,6 +29,7 @@ from e1bind.errors import UserError
 from e1bind.metrics.probability_maps import Calibrator
 from e1bind.runs.fingerprints import fingerprint
 from e1bind.spec import RunSpec
+from e1bind.spec.sections import MsaSampling
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,11 @@ class Pipeline:
         return min(limits) if limits else None
 
 
-def build_pipeline(spec: RunSpec) -> Pipeline:
-    """Build every component but the weights. Raises `UserError` where they do not fit together."""
+def build_pipeline(spec: RunSpec, msa_cache: Path | None = None) -> Pipeline:
+    """Build every component but the weights. Raises `UserError` where they do not fit together.
+
+    `msa_cache`: where profiles of alignments are kept if the spec does not say; None: in memory alone.
+    """
     backbone = GuardedBackbone(spec.backbone)
     section = spec.prototypes
     if section.prototype_dim not in (None, backbone.hidden_size) and section.projector == "none":
@@ -73,6 +79,7 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
             f"remove [losses.{losses[0]}], give it weight = 0, or use a masked-LM checkpoint"
         )
     contexts, longest = backbone.supports_context, backbone.max_residues
+    profiles = _shared_profiles(spec, spec.msa.cache_dir or msa_cache)
     return Pipeline(
         spec=spec,
         backbone=backbone,
@@ -82,13 +89,23 @@ def build_pipeline(spec: RunSpec) -> Pipeline:
         metrics={label: GuardedMetric(chosen) for label, chosen in spec.metric_components.items()},
         baselines={label: GuardedBaseline(chosen) for label, chosen in spec.baseline_components.items()},
         calibrator=Calibrator(spec.calibration) if spec.calibration else None,
-        train_contexts=MsaContexts(spec.msa.train, spec.msa.cache_dir, longest) if contexts else None,
+        train_contexts=_contexts(spec.msa.train, profiles, longest) if contexts else None,
         validation_contexts=(
-            MsaContexts(spec.msa.validation, spec.msa.cache_dir, longest)
+            _contexts(spec.msa.validation, profiles, longest)
             if contexts and spec.msa.contexts_in_validation
             else None
         ),
     )
+
+
+def _shared_profiles(spec: RunSpec, folder: Path | None) -> dict[float, Profiles]:
+    """One store for each similarity of neighbours: training and validation mostly have the same."""
+    thresholds = {of.neighbor_similarity_lower_bound for of in (spec.msa.train, spec.msa.validation)}
+    return {threshold: Profiles(threshold, folder) for threshold in thresholds}
+
+
+def _contexts(options: MsaSampling, profiles: Mapping[float, Profiles], longest: int | None) -> MsaContexts:
+    return MsaContexts(options, profiles[options.neighbor_similarity_lower_bound], longest)
 
 
 def try_trackers(spec: RunSpec) -> None:

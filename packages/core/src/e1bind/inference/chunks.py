@@ -120,7 +120,7 @@ def own_contexts(pipeline: Pipeline) -> MsaContexts | None:
     if pipeline.validation_contexts is None:
         return None
     # Without a cache on disk: its folder would be one that whoever made the run has chosen.
-    return MsaContexts(pipeline.spec.msa.validation, None, pipeline.backbone.max_residues)
+    return MsaContexts(pipeline.spec.msa.validation, longest=pipeline.backbone.max_residues)
 
 
 def _see(
@@ -129,7 +129,7 @@ def _see(
     """The windows of a chain, each with its contexts. Raises `DataError` for a broken alignment."""
     aligned = source is not None and record.msa is not None
     if source is not None and aligned:
-        source.profile(record)  # the whole chain is held against the alignment, before windows of it draw
+        source.profiles.of(record)  # the whole chain is held against the alignment, before windows of it draw
     drawn: ContextSource | None = source
     spans = cut_windows(len(record), pipeline.max_residues, pipeline.spec.training.window_overlap)
     # The number of a context takes the place of the epoch's in the key: validation draws as in epoch 0.

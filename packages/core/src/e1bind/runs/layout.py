@@ -23,6 +23,11 @@ _EVALUATION = "evaluation_"
 _STATE = re.compile(r"epoch-(\d{5})-step-(\d{7})\.([0-9a-f]{32})\.pt")
 
 
+def msa_cache(parent: Path) -> Path:
+    """Where the runs in a folder share what was worked out of alignments; theirs to delete."""
+    return parent / ".cache" / "msa"
+
+
 @dataclass(frozen=True)
 class FoldDir:
     """The files of one fold, `number` from 1."""

@@ -154,7 +154,7 @@ class MsaSection(Options):
         MsaSampling(), description="Sampling for prototypes, validation and prediction."
     )
     contexts_in_validation: bool = Field(True, description="Whether validation and prediction see contexts at all.")
-    cache_dir: OutputPath | None = Field(None, description="Where neighbour weights are kept; absent: not on disk.")
+    cache_dir: OutputPath | None = Field(None, description="Where weighed alignments stay; absent: beside runs.")
 
 
 class PrototypesSection(Options):
