@@ -27,6 +27,7 @@ def others(said: str) -> list[str]:
     return [line for line in said.splitlines() if not line[:2].isdigit()]
 
 
+@pytest.mark.slow
 def test_transformers_lists_no_parameters_that_are_not_used(small: Path) -> None:
     result = run_cli("train", "spec.toml", cwd=small, env={"COLUMNS": ""})
     assert result.returncode == 0, result.stderr

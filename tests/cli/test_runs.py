@@ -99,6 +99,7 @@ def test_whatever_is_in_a_run_it_is_a_row(folder: Path, tmp_path: Path, capsys, 
     assert row["state"] in ("damaged", "interrupted", "finished")
 
 
+@pytest.mark.slow
 def test_a_run_that_trains_says_so_and_is_not_disturbed(tmp_path: Path, root: Path, capsys) -> None:
     text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 400")
     (tmp_path / "spec.toml").write_text(text)

@@ -273,8 +273,8 @@ def test_nan_from_a_chain_is_named(tmp_path, text, monkeypatch):
     """A chain whose embeddings come out as NaN, whatever the reason."""
     build = crossval.build_pipeline
 
-    def broken(spec):
-        pipeline = build(spec)
+    def broken(spec, msa_cache=None):
+        pipeline = build(spec, msa_cache)
         hidden = pipeline.backbone.hidden
 
         def poisoned(model, tokens):
@@ -294,8 +294,8 @@ def test_out_of_memory_says_what_to_lower(tmp_path, text, monkeypatch):
     """A real refusal of the allocator: the process may not grow any further."""
     build = crossval.build_pipeline
 
-    def hungry(spec):
-        pipeline = build(spec)
+    def hungry(spec, msa_cache=None):
+        pipeline = build(spec, msa_cache)
         hidden = pipeline.backbone.hidden
 
         def greedy(model, tokens):

@@ -17,8 +17,8 @@ def hungry(monkeypatch, module, when) -> None:
     """The backbone asks for a petabyte where `when(model)` says so: a real refusal of the allocator."""
     build = module.build_pipeline
 
-    def building(spec):
-        pipeline = build(spec)
+    def building(spec, msa_cache=None):
+        pipeline = build(spec, msa_cache)
         hidden = pipeline.backbone.hidden
 
         def greedy(model, tokens):

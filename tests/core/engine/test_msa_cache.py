@@ -9,26 +9,31 @@ import pytest
 from small_runs import SPEC, train_once
 
 from e1bind.data import msa_profiles
-from e1bind.readers.fasta3 import read_fasta3
 
-ALIGNED = 4
+CHAINS, ALIGNED = 6, 2
 
 
 @pytest.fixture
 def spec(root: Path, tmp_path: Path) -> str:
-    """A spec of two epochs and two folds, whose first chains have alignments."""
-    data = root / "examples" / "data"
+    """A spec of two epochs and two folds over the shortest chains, two of which have alignments."""
+    examples, data = root / "examples" / "data", tmp_path / "data"
+    (data / "msa").mkdir(parents=True)
+    chains = sorted((r.split("\n") for r in (examples / "ZN_train.fasta").read_text().split(">")[1:]), key=_length)
+    (data / "ZN_train.fasta").write_text("".join(">" + "\n".join(lines) for lines in chains[:CHAINS]))
     rng = np.random.default_rng(0)
-    folder = tmp_path / "msa"
-    folder.mkdir()
-    for record in list(read_fasta3(data / "ZN_train.fasta", "ZN"))[:ALIGNED]:
-        rows = [f">{record.id}\n{record.sequence}\n"]
+    for name, sequence, *_ in chains[:ALIGNED]:
+        rows = [f">{name}\n{sequence}\n"]
         for number in range(20):
-            letters = np.array(list(record.sequence))
+            letters = np.array(list(sequence))
             letters[rng.random(letters.size) < 0.3] = "A"
             rows.append(f">h{number}\n{''.join(letters)}\n")
-        (folder / f"{record.id}.a3m").write_text("".join(rows))
-    return SPEC.format(data=data).replace("[cv]", f'msa_dir = "{folder}"\n[cv]')
+        (data / "msa" / f"{name.split()[0]}.a3m").write_text("".join(rows))
+    text = SPEC.format(data=data).replace(f"{data}/clusters.tsv", f"{examples}/clusters.tsv")
+    return text.replace("[cv]", f'msa_dir = "{data}/msa"\n[cv]') + "[msa.train]\nmax_num_samples = 2\n"
+
+
+def _length(lines: list[str]) -> int:
+    return len(lines[1])
 
 
 @pytest.fixture
@@ -45,10 +50,9 @@ def weighed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return calls
 
 
-@pytest.mark.parametrize("memory", [msa_profiles.MEMORY_BYTES, 1])
-def test_each_alignment_is_weighed_once_for_all_epochs_folds_and_runs(spec, weighed, memory, tmp_path, monkeypatch):
-    """By default, also where memory holds one profile only; the next run in the folder weighs none."""
-    monkeypatch.setattr(msa_profiles, "MEMORY_BYTES", memory)
+def test_each_alignment_is_weighed_once_for_all_epochs_folds_and_runs(spec, weighed, tmp_path, monkeypatch):
+    """By default, although memory holds one profile only; the next run in the folder weighs none."""
+    monkeypatch.setattr(msa_profiles, "MEMORY_BYTES", 1)
     run = train_once(tmp_path, spec, "first").run
     assert weighed == [21] * ALIGNED
     cache = run.path.parent / ".cache" / "msa"

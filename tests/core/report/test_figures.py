@@ -16,7 +16,7 @@ from sklearn.metrics import precision_recall_curve
 
 from e1bind.report.curves import MAX_POINTS, plot_precision_recall, plot_roc, recall_precision
 from e1bind.report.probabilities import plot_reliability, plot_score_histogram, plot_threshold_curve
-from e1bind.report.style import drawing, line_style
+from e1bind.report.style import also_as, drawing, line_style
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import curves_of, mean_curve, plot_losses, plot_metric, plot_metrics, plot_prototypes
 
@@ -155,6 +155,14 @@ def test_curves_over_thresholds_fill_the_axis_wherever_probabilities_crowd(low, 
     ticks = [label.get_text() for label in axes.get_xticklabels()]
     assert len(ticks) == len(set(ticks)) >= 2
     assert all(0 < float(tick) < 1 for tick in ticks)
+
+
+def test_equal_data_give_equal_bytes_in_every_format(tmp_path):
+    for folder in (tmp_path / "a", tmp_path / "b"):
+        with also_as(["svg", "pdf"]):
+            plot_roc([0.1, 0.4, 0.8], [0, 1, 1], folder / "roc.png")
+    for ending in ("png", "svg", "pdf"):
+        assert (tmp_path / "a" / f"roc.{ending}").read_bytes() == (tmp_path / "b" / f"roc.{ending}").read_bytes()
 
 
 def test_a_failed_drawing_leaves_no_file(tmp_path):

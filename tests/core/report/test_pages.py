@@ -150,18 +150,17 @@ def test_the_head_tells_when_how_and_on_what_the_run_was_trained(make_run):
 
 
 def test_figures_are_written_in_other_formats_too_those_of_folds_where_they_are_wanted(make_run):
-    run = make_run()
+    run = make_run(folds=2)
     redraw(run, ["svg", "pdf"])
+    assert not (run / "fold_1" / "plots").exists()
     names = sorted(file.name for file in (run / "plots").iterdir())
     pictures = [name for name in names if name.endswith(".png")]
     assert names == sorted(f"{Path(n).stem}.{e}" for n in pictures for e in ("png", "svg", "pdf"))
     assert (run / "plots" / "pr_ZN.svg").read_text().count("<svg") == 1
     assert (run / "plots" / "pr_ZN.pdf").read_bytes().startswith(b"%PDF")
-    before = {name: (run / "plots" / name).read_bytes() for name in names}
-    redraw(run, ["svg", "pdf"], folds=True)
-    assert before == {name: (run / "plots" / name).read_bytes() for name in names}
-    for fold in (1, 2, 3):
-        assert (run / f"fold_{fold}" / "plots" / "pr_ZN.svg").exists()
+    redraw(run, folds=True)
+    for fold in (1, 2):
+        assert (run / f"fold_{fold}" / "plots" / "pr_ZN.png").exists()
 
 
 def test_nothing_is_loaded_from_elsewhere(report):
