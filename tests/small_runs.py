@@ -11,6 +11,7 @@ from e1bind.engine.events import Listener
 from e1bind.runs.frozen_spec import frozen_spec
 from e1bind.runs.layout import opened
 from e1bind.spec import load_spec
+from e1bind_cli.app import run as e1bind
 
 SPEC = """\
 schema_version = 1
@@ -69,6 +70,11 @@ def go_on(run: Path, fold: int | None = None, **how: Any) -> Any:
 
 def draw_nothing(*_: object) -> None:
     """In place of the report, which has tests of its own."""
+
+
+def call(*arguments: object) -> int:
+    """The exit code of a command line of e1bind."""
+    return e1bind([str(a) for a in arguments])
 
 
 RESULTS = ("oof_preds.npz", "metrics.jsonl", "summary.csv", "global_thresholds.yaml")

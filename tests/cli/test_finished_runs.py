@@ -14,28 +14,9 @@ from pathlib import Path
 import pytest
 from launching import E1BIND
 from plugin_packages import environment, run_python
-from small_runs import SPEC, train_once
-
-from e1bind_cli.app import run
+from small_runs import call
 
 COMMANDS = ("predict", "evaluate", "compare", "report")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    text = SPEC.format(data=root / "examples" / "data").replace("epochs = 2", "epochs = 1")
-    return train_once(tmp_path_factory.mktemp("cli"), text).run.path
-
-
-@pytest.fixture
-def fasta(tmp_path: Path) -> Path:
-    path = tmp_path / "in.fasta"
-    path.write_text(">a\nMKVHCDEACGHK\n>b\nMKVLLHH\n")
-    return path
-
-
-def call(*arguments: object) -> int:
-    return run([str(a) for a in arguments])
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from resamples import copied_by_hand
 
 from e1bind.contracts import MetricInputs, MetricOutput
 from e1bind.inference.bootstrap import intervals
@@ -23,23 +24,12 @@ def scored(proteins: int = 24, seed: int = 0) -> MetricInputs:
     return MetricInputs(probabilities[order], labels[order], protein[order], 0.5)
 
 
-def slow_resample(inputs: MetricInputs, times) -> MetricInputs:
-    parts, ids = [], []
-    for protein, count in enumerate(times):
-        for _ in range(count):
-            rows = np.flatnonzero(inputs.protein == protein)
-            parts.append(rows)
-            ids.append(np.full(rows.size, len(ids)))
-    rows, protein = np.concatenate(parts), np.concatenate(ids)
-    return MetricInputs(inputs.probabilities[rows], inputs.labels[rows], protein, inputs.threshold)
-
-
 def test_the_interval_holds_the_value_and_is_that_of_the_percentiles():
     inputs = scored()
     found = intervals({"auprc": Auprc(NoOptions())}, inputs, 200, seed=4)["auprc"]
     rng = np.random.default_rng(4)
     draws = [rng.multinomial(24, np.full(24, 1 / 24)) for _ in range(200)]
-    values = [Auprc(NoOptions())(slow_resample(inputs, times)).value for times in draws]
+    values = [Auprc(NoOptions())(copied_by_hand(inputs, times)).value for times in draws]
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])), abs=1e-9)
     assert found.low < found.value < found.high
     assert found == intervals({"auprc": Auprc(NoOptions())}, inputs, 200, seed=4)["auprc"]

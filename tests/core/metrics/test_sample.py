@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from resamples import copied_by_hand
 
 from e1bind.contracts import MetricInputs, MetricOutput
 from e1bind.metrics.base import drawn_metric
@@ -36,17 +37,6 @@ def scored(seed: int = 0, digits: int = 2, threshold: float | None = 0.5) -> Met
     probabilities = np.round(np.clip(0.3 * labels + rng.random(protein.size) * 0.7, 0, 1), digits)
     order = rng.permutation(protein.size)
     return MetricInputs(probabilities[order], labels[order], protein[order], threshold)
-
-
-def copied_by_hand(inputs: MetricInputs, times) -> MetricInputs:
-    parts, ids = [], []
-    for protein, count in enumerate(times):
-        for _ in range(count):
-            rows = np.flatnonzero(inputs.protein == protein)
-            parts.append(rows)
-            ids.append(np.full(rows.size, len(ids)))
-    rows, protein = np.concatenate(parts), np.concatenate(ids)
-    return MetricInputs(inputs.probabilities[rows], inputs.labels[rows], protein, inputs.threshold)
 
 
 def drawn_times(seed: int, draws: int = 6) -> list[np.ndarray]:

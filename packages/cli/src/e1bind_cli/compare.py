@@ -16,6 +16,7 @@ from rich.text import Text
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.completion import run_folders
 from e1bind_cli.console import echo, err, log_to_terminal, out
+from e1bind_cli.results import between, three
 
 if TYPE_CHECKING:
     from e1bind.inference.compare import Comparison, Figure
@@ -110,8 +111,8 @@ def _known(found: Range) -> bool:
 def _range(found: Range | None, sign: str = "") -> str:
     if found is None or not _known(found):
         return "-"
-    interval = f" ({found.low:{sign}.3f} to {found.high:{sign}.3f})" if found.low == found.low else ""
-    return f"{found.value:{sign}.3f}{interval}"
+    interval = between(found.low, found.high, sign)
+    return three(found.value, sign) + ("" if interval == "-" else f" ({interval})")
 
 
 def _pooled(found: Figure | None) -> str:

@@ -25,7 +25,7 @@ from e1bind_cli.inference_arguments import (
     chosen_thresholds,
     set_threads,
 )
-from e1bind_cli.results import baselines_table
+from e1bind_cli.results import baselines_table, between, three
 
 if TYPE_CHECKING:
     from e1bind.inference.evaluate import Evaluation
@@ -105,8 +105,7 @@ def _say(evaluation: Evaluation) -> None:
             table.add_column(column, justify="left" if column == "metric" else "right")
         oof = evaluation.run.summary.oof[result.ion].metrics
         for name, found in result.metrics.items():
-            interval = f"{_figure(found.low)} to {_figure(found.high)}" if found.low == found.low else "-"
-            table.add_row(name, _figure(found.value), interval, _figure(oof.get(name)))
+            table.add_row(name, three(found.value), between(found.low, found.high), three(oof.get(name)))
         out.print(table)
         if result.judged is not None:
             out.print("Beside the run's baselines: AUPRC on the same residues, 95 % over proteins")
@@ -117,7 +116,3 @@ def _say(evaluation: Evaluation) -> None:
         for reason, names in reasons.items():
             if reason:
                 out.print(f"{', '.join(names)}: {reason}", soft_wrap=True)
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.3f}"

@@ -60,27 +60,27 @@ def baselines_table(judged: Mapping[str, tuple[Range, Mapping[str, BaselineFigur
     for column in ("ion", "method", "auprc", "95 %", "run above it", "95 %"):
         table.add_column(column, justify="left" if column in ("ion", "method") else "right")
     for ion, (run, baselines) in judged.items():
-        table.add_row(Text(ion), RUN, _three(run.value), _between(run), "", "", style="bold")
+        table.add_row(Text(ion), RUN, three(run.value), between(run.low, run.high), "", "", style="bold")
         for name, found in baselines.items():
             above = found.difference
-            sign = "-" if math.isnan(above.value) else f"{above.value:+.3f}"
-            cells = (_three(found.auprc.value), _between(found.auprc), sign, _between(above, "+"))
+            own = (three(found.auprc.value), between(found.auprc.low, found.auprc.high))
+            cells = (*own, three(above.value, "+"), between(above.low, above.high, "+"))
             table.add_row(Text(ion), Text(name), *cells)
     return table
 
 
-def _three(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def three(value: float | None, sign: str = "") -> str:
+    """A figure to three decimals; `sign` is "+" for a difference. A dash where there is none."""
+    return "-" if value is None or math.isnan(value) else f"{value:{sign}.3f}"
 
 
-def _between(interval: Range, sign: str = "") -> str:
-    if math.isnan(interval.low):
-        return "-"
-    return f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"
+def between(low: float, high: float, sign: str = "") -> str:
+    """An interval; a dash where there is none."""
+    return "-" if math.isnan(low) else f"{three(low, sign)} to {three(high, sign)}"
 
 
 def _figures(metrics: Mapping[str, float], names: Sequence[str]) -> list[str]:
-    return ["-" if math.isnan(metrics[name]) else f"{metrics[name]:.3f}" for name in names]
+    return [three(metrics[name]) for name in names]
 
 
 def _parts(names: Sequence[str]) -> list[list[str]]:

@@ -138,10 +138,8 @@ def resampled(run: DrawnRun, first: DrawnRun, ion: str) -> Resampled:
         apart = f"{ion}: has other residues or labels than the first run; their difference is not paired"
         return Resampled(intervals, {}, [*_remarks(own, ion), apart])
     above = {
-        name: difference(
-            {0: own.value[name], 1: theirs.value[name]}, {0: own.drawn[name], 1: theirs.drawn[name]}, of=0, minus=1
-        )
-        for name in own.value
+        name: difference((value, own.drawn[name]), (theirs.value[name], theirs.drawn[name]))
+        for name, value in own.value.items()
         if name in theirs.value
     }
     return Resampled(intervals, above, list(_remarks(own, ion)))

@@ -19,7 +19,7 @@ from e1bind.contracts import MetricInputs
 from e1bind.metrics.base import check_arrays, drawn_metric, why_undefined
 from e1bind.metrics.curves import Auprc
 from e1bind.metrics.options import NoOptions
-from e1bind.metrics.resampling import RESAMPLES, Key, percentiles, values_drawn
+from e1bind.metrics.resampling import RESAMPLES, percentiles, values_drawn
 from e1bind.metrics.sample import Drawn, Sample
 
 
@@ -62,13 +62,13 @@ def paired_average_precision(
         functions[name] = drawn_metric(Auprc(NoOptions()), sample)
     drawn = values_drawn(functions, sample.proteins, resamples, seed)
     first = next(iter(functions))
-    value = {name: of(sample.once) for name, of in functions.items()}
+    found = {name: (of(sample.once), drawn[name]) for name, of in functions.items()}
     return {
-        name: Paired(Range(value[name], *percentiles(drawn[name])), difference(value, drawn, first, name))
-        for name in functions
+        name: Paired(Range(value, *percentiles(draws)), difference(found[first], (value, draws)))
+        for name, (value, draws) in found.items()
     }
 
 
-def difference(value: Mapping[Key, float], drawn: Mapping[Key, NDArray[np.float64]], of: Key, minus: Key) -> Range:
-    """How far one value is above another, with the interval of what was drawn for both alike."""
-    return Range(value[of] - value[minus], *percentiles(drawn[of] - drawn[minus]))
+def difference(of: tuple[float, NDArray[np.float64]], minus: tuple[float, NDArray[np.float64]]) -> Range:
+    """How far one value is above another, each with its draws: with the interval of the draws' differences."""
+    return Range(of[0] - minus[0], *percentiles(of[1] - minus[1]))

@@ -14,10 +14,10 @@ from e1bind.files.writing import output_text
 from e1bind.inference.evaluate import Evaluation, IonResult, table_of
 from e1bind.metrics.resampling import COVERAGE
 from e1bind.metrics.thresholds import threshold_text
-from e1bind.report.baselines_figure import apart_text, methods, plot_baselines
-from e1bind.report.gallery import Picture, ion_pictures, of_ion, track_pictures
+from e1bind.report.baselines_figure import apart_text
+from e1bind.report.gallery import Picture, baseline_picture, ion_pictures, of_ion, track_pictures
 from e1bind.report.interval_figures import Bar, plot_intervals
-from e1bind.report.page import NONE, Grid, between, number, template
+from e1bind.report.page import NONE, Grid, IonSection, between, number, template
 from e1bind.report.probabilities import plot_reliability
 from e1bind.report.rundata import Measures, measures
 from e1bind.runs.oof_table import Table
@@ -27,17 +27,11 @@ from e1bind.runs.sessions import own_command
 
 
 @dataclass(frozen=True)
-class IonSection:
-    """One ion's part of the page."""
+class TestedIon(IonSection):
+    """One ion's part of the page, and why metrics have no value or interval."""
 
-    name: str
-    anchor: str
-    facts: Sequence[tuple[str, str]]
     metrics: Grid
     reasons: Sequence[str]
-    baselines: Grid | None
-    pictures: Sequence[Picture]
-    tracks: Sequence[Picture]
 
 
 def draw_evaluation(evaluation: Evaluation, folder: EvaluationDir, data: str) -> Path:
@@ -63,7 +57,7 @@ def draw_evaluation(evaluation: Evaluation, folder: EvaluationDir, data: str) ->
     return folder.page
 
 
-def _section(evaluation: Evaluation, result: IonResult, folder: Path, table: Table, how: Measures) -> IonSection:
+def _section(evaluation: Evaluation, result: IonResult, folder: Path, table: Table, how: Measures) -> TestedIon:
     counts = result.counts
     facts = [
         ("chains", number(len(result.predictions))),
@@ -74,7 +68,7 @@ def _section(evaluation: Evaluation, result: IonResult, folder: Path, table: Tab
         ("wrong calls", number(counts.fp)),
         ("missed", number(counts.fn)),
     ]
-    return IonSection(
+    return TestedIon(
         name=result.ion,
         anchor=f"ion-{file_part(result.ion)}",
         facts=facts,
@@ -118,13 +112,9 @@ def _pictures(
     words = "With 95 % intervals over proteins, beside the value of the same metric out of fold."
     pictures = [Picture(folder / f"metrics_{file_part(ion)}.png", f"{ion}: metrics on the test chains", words)]
     plot_intervals(bars, pictures[0].file)
-    if result.judged is not None:
+    if (judged := result.judged) is not None:
         words = "AUPRC on the same residues, with 95 % intervals over proteins."
-        beside = Picture(
-            folder / f"baselines_{file_part(ion)}.png", f"{ion}: beside what is had for nothing", words
-        )
-        plot_baselines(methods(result.judged.auprc, result.judged.baselines), beside.file)
-        pictures.append(beside)
+        pictures.append(baseline_picture(ion, judged.auprc, judged.baselines, folder, words))
     threshold = {"threshold": result.threshold, "method": run.spec.metrics.threshold_method}
     pictures += ion_pictures(table, ion, folder, threshold, fold=0, measures=how)
     if (calibration := run.calibrations.get(ion)) is not None:

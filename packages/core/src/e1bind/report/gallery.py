@@ -25,7 +25,7 @@ from e1bind.report.rundata import DEFAULT_MEASURES, Measures
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
 from e1bind.runs.oof_table import Table
-from e1bind.runs.schemas import Summary
+from e1bind.runs.schemas import BaselineFigures, Range, Summary
 
 MAX_SITES = 40
 """Most binding residues that are listed under a track."""
@@ -91,19 +91,25 @@ def _of_metrics(measures: Measures) -> str:
     return f"Every metric that was computed.{calls if measures.calls_from else ''}"
 
 
+def baseline_picture(
+    ion: str, run: Range, baselines: Mapping[str, BaselineFigures], folder: Path, caption: str
+) -> Picture:
+    """AUPRC of the run beside that of its baselines."""
+    picture = Picture(folder / f"baselines_{file_part(ion)}.png", f"{ion}: beside what is had for nothing", caption)
+    plot_baselines(methods(run, baselines), picture.file)
+    return picture
+
+
 def baseline_pictures(summary: Summary, ion: str, folder: Path) -> list[Picture]:
     """The run beside its baselines; nothing for a run without them."""
     of = summary.oof[ion]
     if of.auprc is None or not of.baselines:
         return []
-    picture = Picture(
-        folder / f"baselines_{file_part(ion)}.png",
-        f"{ion}: beside what is had for nothing",
+    caption = (
         "Out of fold, on the same residues. The run is worth its cost where the paired difference, with its 95 % "
-        "interval over proteins, lies above 0.",
+        "interval over proteins, lies above 0."
     )
-    plot_baselines(methods(of.auprc, of.baselines), picture.file)
-    return [picture]
+    return [baseline_picture(ion, of.auprc, of.baselines, folder, caption)]
 
 
 def ion_pictures(

@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from e1bind.files.writing import just_written
+from e1bind.report.gallery import Picture
 from e1bind.runs.sessions import SessionRecord
 
 NONE = "—"
@@ -34,6 +35,18 @@ class Grid:
     def of_columns(cls, head: Sequence[str], columns: Sequence[Sequence[str]]) -> Grid:
         """From the columns, the first of which names the rows."""
         return cls(head, list(zip(*columns, strict=True)))
+
+
+@dataclass(frozen=True)
+class IonSection:
+    """What the part of one ion has on every page."""
+
+    name: str
+    anchor: str
+    facts: Sequence[tuple[str, str]]
+    baselines: Grid | None
+    pictures: Sequence[Picture]
+    tracks: Sequence[Picture]
 
 
 def template(name: str) -> Any:

@@ -14,25 +14,19 @@ from e1bind.files.text import file_part, without_folders
 from e1bind.files.writing import atomic_write_text
 from e1bind.metrics.thresholds import threshold_text
 from e1bind.report.baselines_figure import apart_text
-from e1bind.report.gallery import Picture, baseline_pictures, ion_pictures, track_pictures, training_pictures
-from e1bind.report.page import NONE, Grid, between, made_by, mean_and_spread, number, template
+from e1bind.report.gallery import baseline_pictures, ion_pictures, track_pictures, training_pictures
+from e1bind.report.page import NONE, Grid, IonSection, between, made_by, mean_and_spread, number, template
 from e1bind.report.rundata import RunData, load
 from e1bind.runs.schemas import RUN, PluginSource, Summary
 
 
 @dataclass(frozen=True)
-class IonSection:
-    """One ion's part of the page."""
+class TrainedIon(IonSection):
+    """One ion's part of the page, with its folds and what other thresholds would cost."""
 
-    name: str
-    anchor: str
-    facts: Sequence[tuple[str, str]]
     folds: Grid
     undefined: Sequence[str]
-    baselines: Grid | None
     choices: Grid | None
-    pictures: Sequence[Picture]
-    tracks: Sequence[Picture]
 
 
 def write_report(run_dir: Path) -> Path:
@@ -128,9 +122,9 @@ def choices_table(summary: Summary, ion: str) -> Grid | None:
     return Grid(["maximises", "threshold", "precision", "recall", "F1", "MCC"], rows) if rows else None
 
 
-def _ion_section(data: RunData, ion: str, plots: Path) -> IonSection:
+def _ion_section(data: RunData, ion: str, plots: Path) -> TrainedIon:
     threshold = data.thresholds[ion]
-    return IonSection(
+    return TrainedIon(
         name=ion,
         anchor=f"ion-{file_part(ion)}",
         facts=_facts(threshold),

@@ -176,9 +176,7 @@ def shortened(text: str, most: int) -> str:
 
 def legend_below(figure: Figure, axes: Axes, columns: int) -> None:
     """A legend under all axes, where it can cover no data."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+    shared_legend(figure, [axes], None, columns)
 
 
 def instead_of_data(axes: Axes, reason: str) -> None:

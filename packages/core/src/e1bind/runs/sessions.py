@@ -7,7 +7,6 @@ nothing of the results, and two runs of one spec differ in it.
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pydantic import Field
 
 from e1bind.errors import RunError
 from e1bind.files.reading import json_value, read_bytes
+from e1bind.files.text import command
 from e1bind.files.writing import atomic_write_text
 from e1bind.log import log
 from e1bind.runs.layout import RunDir
@@ -75,7 +75,7 @@ def own_command() -> str | None:
     """How this process was started, ready to paste; None for another program than ours, such as a notebook."""
     program = Path(sys.argv[0])
     module = program.parent.name if program.name == "__main__.py" else program.stem
-    return shlex.join(["e1bind", *sys.argv[1:]]) if module in _OURS else None
+    return command(*sys.argv[1:]) if module in _OURS else None
 
 
 def read_sessions(file: Path) -> list[SessionRecord]:
