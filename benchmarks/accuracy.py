@@ -35,7 +35,7 @@ from benchmarks._accuracy_runs import PIPELINE, Method, measured, methods, train
 from e1bind.inference.evaluate import IonResult
 from e1bind.metrics.paired import Paired, paired_average_precision
 from e1bind.runs.schemas import Summary
-from e1bind_cli.train import log_to_terminal
+from e1bind_cli.console import log_to_terminal
 
 METRICS = ("auprc", "auroc", "mcc")
 PUBLISHED = {
@@ -60,7 +60,7 @@ class Row:
 
 def main() -> None:
     options = _arguments()
-    log_to_terminal(main=True)
+    log_to_terminal()
     runs = methods(options)
     train(runs, options.jobs)
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:

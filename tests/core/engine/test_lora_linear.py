@@ -11,7 +11,8 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from e1bind.engine.lora_linear import LEVELS, Dropped, LoraLinear, use_one_operation
+from e1bind.engine.lora_dropout import LEVELS, Dropped
+from e1bind.engine.lora_linear import LoraLinear, use_one_operation
 from e1bind.engine.pipeline import Pipeline, adapted
 
 N, INPUTS, OUTPUTS = 7, 12, 20

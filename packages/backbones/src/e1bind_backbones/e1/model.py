@@ -2,7 +2,8 @@
 
 The layers run on packed tokens (see `layout`); only the results are laid out in rows again.
 
-Shape legend: M rows, T padded tokens of a row, N real tokens, H hidden size, h heads, d head width, C vocabulary.
+Shape legend: M rows, T padded tokens of a row, N real tokens, H hidden size, h heads, d head width, F inner width,
+C vocabulary.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from transformers.utils import ModelOutput
 
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice
 from e1bind_backbones.e1.config import E1Config
-from e1bind_backbones.e1.elementwise import clamp, rms_norm
+from e1bind_backbones.e1.elementwise import clamp, rms_norm, silu_gate
 from e1bind_backbones.e1.layout import RowLayout
+from e1bind_backbones.e1.projections import project
 from e1bind_backbones.e1.rope import Rotation, rotate, rotation
 from e1bind_backbones.e1.tokens import MARKERS, PAD
 
@@ -67,7 +69,7 @@ class E1Attention(nn.Module):
         self.o_proj = nn.Linear(hidden, hidden, bias=False)
 
     def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
-        q, k, v = self.q_proj(x_NH), self.k_proj(x_NH), self.v_proj(x_NH)
+        q, k, v = project((self.q_proj, self.k_proj, self.v_proj), x_NH)
         dtype = turn[0].dtype  # norms that PEFT raised to fp32 may have raised these too
         q, k, v = (self._clamp(y.to(dtype)).unflatten(-1, (-1, self.head_dim)) for y in (q, k, v))
         q, k = rotate(q, turn), rotate(k, turn)
@@ -106,10 +108,13 @@ class E1MLP(nn.Module):
         if self.gated:
             self.w3 = nn.Linear(hidden, inner, bias=False)
         self.act = ACT2FN[config.hidden_act]
+        self.is_silu = config.hidden_act == "silu"
 
     def forward(self, z_NH: Tensor) -> Tensor:
-        inner = self.act(self.w1(z_NH))
-        return self.w2(inner * self.w3(z_NH) if self.gated else inner)
+        if not self.gated:
+            return self.w2(self.act(self.w1(z_NH)))
+        x_NF, gate_NF = project((self.w1, self.w3), z_NH)
+        return self.w2(silu_gate(x_NF, gate_NF) if self.is_silu else self.act(x_NF) * gate_NF)
 
 
 class E1FeedForward(nn.Module):

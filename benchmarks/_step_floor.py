@@ -1,0 +1,99 @@
+"""The floor of a step: what its multiplications take at the rate of large products, and nothing else.
+
+Counted, two operations for a multiplication and an addition:
+
+    frozen products   2 for each weight and token forward, 2 for the gradient of the input; the first layer's
+                      queries, keys and values need none
+    adapters          2 forward, 4 backward for each adapter weight and token
+    attention         4 H for each scored (query, key) pair and layer of width H forward, 8 H backward
+    NT-Xent           2 P for each pair of embeddings forward, 2 P backward
+    masked-LM head    4 for each weight and masked residue
+
+Prediction needs the frozen products and attention, forward: adapters can be merged. Norms, rotations, gates, dropout,
+the other losses, the optimizer and everything that is not arithmetic are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from _step_cases import RANK, Case, Product
+
+from e1bind.contracts import TokenBatch
+from e1bind.engine.loader import EvaluationBatches, TrainingBatches
+from e1bind_backbones.e1.layout import Job, RowLayout
+
+SIZE = 1024
+"""Of the square matrices whose product is the measure."""
+
+
+@dataclass(frozen=True)
+class Operations:
+    """FLOP of each part."""
+
+    frozen: float
+    adapters: float
+    attention: float
+    nt_xent: float
+    masked_lm: float
+
+    @property
+    def total(self) -> float:
+        """Of all parts."""
+        return self.frozen + self.adapters + self.attention + self.nt_xent + self.masked_lm
+
+
+class Measure:
+    """One large product, whose time in turn with a step gives the floor of the step."""
+
+    flop = 2.0 * SIZE**3
+
+    def __init__(self) -> None:
+        self.a, self.b = torch.randn(2, SIZE, SIZE).unbind(0)
+
+    def run(self) -> None:
+        torch.mm(self.a, self.b)
+
+
+def of_step(case: Case) -> Operations:
+    """Of one optimizer step."""
+    batch = TrainingBatches(case.pipeline, [case.micro], epoch=1)[0]
+    tokens, width = batch.tokens, case.shape.width
+    frozen, adapters = _weights(case)
+    unneeded = 3 * width * width
+    embeddings = int(tokens.visible_RV[batch.labels_R >= 0].sum())
+    head = width * width + width * case.shape.config.vocab_size
+    return Operations(
+        frozen=(4 * frozen - 2 * unneeded) * tokens.tokens,
+        adapters=6 * adapters * tokens.tokens,
+        attention=12 * width * _pairs(case, tokens),
+        nt_xent=4 * width * embeddings**2,
+        masked_lm=4 * head * int((~tokens.visible_RV).sum()),
+    )
+
+
+def of_prediction(case: Product) -> Operations:
+    """Of scores of the same chains, one view each."""
+    tokens = EvaluationBatches(case.pipeline, [case.micro])[0].tokens
+    frozen, _ = _weights(case)
+    return Operations(2 * frozen * tokens.tokens, 0, 4 * case.shape.width * _pairs(case, tokens), 0, 0)
+
+
+def _weights(case: Case) -> tuple[int, int]:
+    """Frozen weights that are adapted, and adapter weights."""
+    adapted = [m for m in case.model.network.modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")]
+    sizes = [(m.base_layer.in_features, m.base_layer.out_features) for m in adapted]
+    return sum(i * o for i, o in sizes), sum(RANK * (i + o) for i, o in sizes)
+
+
+def _pairs(case: Case, tokens: TokenBatch) -> int:
+    """Scored (query, key) pairs of all layers."""
+    config, layout = case.shape.config, tokens.inputs["layout"]
+    assert isinstance(layout, RowLayout)
+    kinds = (layout.within_jobs, layout.global_jobs)
+    return sum(_scored(kinds[config.is_global(i)]) for i in range(config.num_hidden_layers))
+
+
+def _scored(jobs: tuple[Job, ...]) -> int:
+    return sum(job.count * job.length * (job.length + job.prefix) for job in jobs)
