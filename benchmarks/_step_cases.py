@@ -1,8 +1,8 @@
 """What `step.py` times: a whole step of the product, the same by a plain loop, and prediction.
 
-Both begin with chains and end with new weights: views, tokens, forward, four losses, backward, clipping, AdamW. The
-plain loop is what one writes in an afternoon: a forward for each view over padded rows under dense masks, peft's own
-LoRA layers, NT-Xent over the whole matrix by autograd.
+Both begin with chains and end with new weights: views, tokens, forward, four losses, backward, clipping, AdamW.
+The plain loop is what one writes in an afternoon: a forward for each view over padded rows under dense masks,
+peft's own LoRA layers, NT-Xent over the whole matrix by autograd.
 
 Shape legend: R residues, V views, P embedding width, N = R V pairs.
 """
@@ -186,9 +186,8 @@ class Plain(Case):
         drawn = [self.pipeline.views.generate(*one) for one in self._keys()]
         batch = collate(ION, self.records, drawn, self.pipeline.encoder)
         encoder = self.pipeline.encoder
-        return batch, [
-            collate(ION, self.records, [[protein[v]] for protein in drawn], encoder) for v in range(self.shape.views)
-        ]
+        apart = ([[protein[v]] for protein in drawn] for v in range(self.shape.views))
+        return batch, [collate(ION, self.records, views, encoder) for views in apart]
 
     def _keys(self) -> list[tuple[ResidueRecord, DrawKey, ContextSource | None]]:
         contexts = self.pipeline.train_contexts
@@ -274,4 +273,3 @@ def _wake(model: ContrastiveModel) -> None:
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.normal_(0.0, 0.02, generator=draw)
-

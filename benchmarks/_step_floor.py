@@ -9,8 +9,9 @@ Counted, two operations for a multiplication and an addition:
     NT-Xent           2 P for each pair of embeddings forward, 2 P backward
     masked-LM head    4 for each weight and masked residue
 
-Prediction needs the frozen products and attention, forward: adapters can be merged. Norms, rotations, gates, dropout,
-the other losses, the optimizer and everything that is not arithmetic are not counted.
+Tokens of contexts are counted in the layers that need them: from the last global layer on, only their keys and
+values there. Prediction needs the frozen products and attention, forward: adapters can be merged. Norms,
+rotations, gates, dropout, the other losses, the optimizer and all that is not arithmetic are not counted.
 """
 
 from __future__ import annotations
@@ -60,13 +61,13 @@ def of_step(case: Case) -> Operations:
     """Of one optimizer step."""
     batch = TrainingBatches(case.pipeline, [case.micro], epoch=1)[0]
     tokens, width = batch.tokens, case.shape.width
-    frozen, adapters = _weights(case)
-    unneeded = 3 * width * width
+    frozen, adapters = _weights(case, tokens)
+    unneeded = 3 * width * width * tokens.tokens
     embeddings = int(tokens.visible_RV[batch.labels_R >= 0].sum())
     head = width * width + width * case.shape.config.vocab_size
     return Operations(
-        frozen=(4 * frozen - 2 * unneeded) * tokens.tokens,
-        adapters=6 * adapters * tokens.tokens,
+        frozen=4 * frozen - 2 * unneeded,
+        adapters=6 * adapters,
         attention=12 * width * _pairs(case, tokens),
         nt_xent=4 * width * embeddings**2,
         masked_lm=4 * head * int((~tokens.visible_RV).sum()),
@@ -76,23 +77,47 @@ def of_step(case: Case) -> Operations:
 def of_prediction(case: Product) -> Operations:
     """Of scores of the same chains, one view each."""
     tokens = EvaluationBatches(case.pipeline, [case.micro])[0].tokens
-    frozen, _ = _weights(case)
-    return Operations(2 * frozen * tokens.tokens, 0, 4 * case.shape.width * _pairs(case, tokens), 0, 0)
+    frozen, _ = _weights(case, tokens)
+    return Operations(2 * frozen, 0, 4 * case.shape.width * _pairs(case, tokens), 0, 0)
 
 
-def _weights(case: Case) -> tuple[int, int]:
-    """Frozen weights that are adapted, and adapter weights."""
-    adapted = [m for m in case.model.network.modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")]
-    sizes = [(m.base_layer.in_features, m.base_layer.out_features) for m in adapted]
-    return sum(i * o for i, o in sizes), sum(RANK * (i + o) for i, o in sizes)
+def _weights(case: Case, batch: TokenBatch) -> tuple[int, int]:
+    """Multiplications of a forward pass: with frozen weights that are adapted, and with adapters'."""
+    frozen = adapters = 0
+    for name, module in case.model.network.named_modules():
+        if hasattr(module, "lora_A") and hasattr(module, "base_layer"):
+            inputs, outputs = module.base_layer.in_features, module.base_layer.out_features
+            tokens = _tokens(case, batch, name)
+            frozen += inputs * outputs * tokens
+            adapters += RANK * (inputs + outputs) * tokens
+    return frozen, adapters
 
 
-def _pairs(case: Case, tokens: TokenBatch) -> int:
+def _tokens(case: Case, batch: TokenBatch, name: str) -> int:
+    """How many have to pass the module of that name, e.g. "...layers.2.norm_attn_norm.self_attn.q_proj"."""
+    last = batch.inputs["layout"].last
+    layer = int(name.partition("layers.")[2].partition(".")[0])
+    needs_all = layer < _last_global(case) or (layer == _last_global(case) and name.endswith(("k_proj", "v_proj")))
+    return batch.tokens if needs_all or last is None else last.layout.tokens
+
+
+def _last_global(case: Case) -> int:
+    config = case.shape.config
+    return max((i for i in range(config.num_hidden_layers) if config.is_global(i)), default=-1)
+
+
+def _pairs(case: Case, batch: TokenBatch) -> int:
     """Scored (query, key) pairs of all layers."""
-    config, layout = case.shape.config, tokens.inputs["layout"]
+    config, layout = case.shape.config, batch.inputs["layout"]
     assert isinstance(layout, RowLayout)
-    kinds = (layout.within_jobs, layout.global_jobs)
-    return sum(_scored(kinds[config.is_global(i)]) for i in range(config.num_hidden_layers))
+    last = layout.last
+    found = 0
+    for i in range(config.num_hidden_layers):
+        if last is None or i < _last_global(case):
+            found += _scored(layout.global_jobs if config.is_global(i) else layout.within_jobs)
+        else:
+            found += _scored(last.global_jobs if config.is_global(i) else last.layout.within_jobs)
+    return found
 
 
 def _scored(jobs: tuple[Job, ...]) -> int:

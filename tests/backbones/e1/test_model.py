@@ -248,3 +248,30 @@ def test_fresh_weights_follow_the_stated_initialisation():
     assert model.model.layers[0].ffn.mlp.w1.weight.std().item() == pytest.approx(0.02, rel=0.05)
     assert model.mlm_head[0].bias.abs().sum() == 0
     assert (model.model.norm.weight == 1).all()
+
+
+@pytest.mark.parametrize("cadence", [0, 1, 3])
+@pytest.mark.parametrize("attention", ["auto", "slices"])
+def test_last_sequences_alone_have_the_states_they_have_beside_all_others(loud_model, cadence, attention) -> None:
+    """Where they are wanted, and zero elsewhere; earlier sequences pass no layer that nobody needs them in."""
+    model = loud_model(global_attention_every_n_layers=cadence).eval()
+    model.attention = AttentionChoice(attention)
+    batch = encode_rows(["MKVL,ACDEF,MK?LA", "WWY", "AC,ACDEF"])
+    inputs = {name: batch[name] for name in batch if name != "labels"}
+    counted: list[int] = []
+    watched = model.model.layers[-1].ffn.register_forward_hook(lambda _, __, out: counted.append(len(out)))
+    found = {}
+    for last_only in (False, True):
+        model.zero_grad()
+        state = model(**inputs, last_only=last_only).last_hidden_state
+        sequence = inputs["sequence_ids"]
+        is_last = (sequence >= 0) & (sequence == sequence.max(1, keepdim=True).values)
+        state[is_last].square().sum().backward()
+        gradients = {n: p.grad for n, p in model.model.named_parameters() if p.grad is not None}
+        found[last_only] = state.detach(), gradients
+    watched.remove()
+    assert torch.allclose(found[True][0][is_last], found[False][0][is_last], atol=1e-5)
+    assert not found[True][0][~is_last].any()
+    assert counted == [int((sequence >= 0).sum()), int(is_last.sum())]
+    assert found[True][1].keys() == found[False][1].keys()
+    assert all(torch.allclose(g, found[False][1][n], rtol=1e-4, atol=1e-4) for n, g in found[True][1].items())

@@ -118,6 +118,51 @@ def test_with_dropout_values_and_gradients_are_those_of_the_formula_and_layers_o
     assert worst(*found) < 1e-5
 
 
+@pytest.mark.parametrize("dropout", [0.0, SHARE])
+def test_layers_of_one_input_give_together_what_each_gives_by_itself(dropout: float) -> None:
+    _, ours = twins(dropout)
+    two = ours.base_model.model
+    x = torch.randn(N, INPUTS)
+
+    def gradients(read: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+        torch.manual_seed(3)
+        leaf = x.clone().requires_grad_()
+        left, right = read(leaf * 1)
+        trained = [p for n, p in two.named_parameters() if p.requires_grad and "last" not in n]
+        return [left.detach(), right.detach(), *torch.autograd.grad((left * right).sum(), [leaf, *trained])]
+
+    apart = gradients(lambda x: [two.left(x), two.right(x)])
+    assert worst(gradients(lambda x: LoraLinear.together([two.left, two.right], x)), apart) < 1e-5
+
+
+def test_layers_that_cannot_compute_together_say_so() -> None:
+    _, ours = twins()
+    two, x = ours.base_model.model, torch.randn(N, INPUTS)
+    assert LoraLinear.together([two.left, nn.Linear(INPUTS, 3)], x) is None
+    with ours.disable_adapter():
+        assert LoraLinear.together([two.left, two.right], x) is None
+    two.right.lora_dropout["default"] = nn.Dropout(SHARE)
+    assert LoraLinear.together([two.left, two.right], x) is None
+    two.right.lora_dropout["default"] = nn.Identity()
+    assert LoraLinear.together([two.left, two.right], x) is not None
+    called: list[object] = []
+    two.right.register_forward_hook(lambda module, *_: called.append(module))
+    assert LoraLinear.together([two.left, two.right], x) is None
+
+
+def test_without_gradients_the_adapter_is_added_to_weights_of_its_precision_where_that_is_less_work() -> None:
+    peft, ours = twins(SHARE)
+    many = torch.randn(40, INPUTS)
+    layer = ours.eval().base_model.model.left
+    with torch.no_grad():
+        assert worst([ours(many)], [peft.eval()(many)]) < 1e-5
+        assert layer._merges(many)
+        assert not layer._merges(many[:2])
+        assert not layer._merges(many.bfloat16())
+        assert not ours.train().base_model.model.left._merges(many)
+    assert not ours.eval().base_model.model.left._merges(many)
+
+
 def test_dropout_takes_its_share_and_draws_anew_for_every_tensor() -> None:
     torch.manual_seed(0)
     x = torch.ones(500, 399, requires_grad=True)

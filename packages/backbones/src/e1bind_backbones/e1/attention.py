@@ -26,7 +26,7 @@ from e1bind_backbones.e1.blocks import BlockTables
 from e1bind_backbones.e1.layout import Job, RowLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Maps q, k, v [N, h, d] (k and v already repeated to all heads) to [N, h, d]."""
+"""Maps q, k, v [N, h, d] (k and v already repeated to all heads) to [N, h, d]; q may be of fewer tokens."""
 
 AttentionPath = Literal["auto", "slices", "dense", "flex"]
 
@@ -46,10 +46,16 @@ class AttentionChoice:
 
 @dataclass(frozen=True)
 class Attention:
-    """The attention of one forward pass: what the two kinds of layer call."""
+    """The attention of one forward pass: what the two kinds of layer call.
+
+    `last_within`, `last_over_all`: the same where queries are of rows' last sequences alone, and within them keys
+    too; None where the layout has no others, or the path knows of no such thing.
+    """
 
     within: Attend
     over_all: Attend
+    last_within: Attend | None = None
+    last_over_all: Attend | None = None
 
     @classmethod
     def prepare(
@@ -66,26 +72,30 @@ class Attention:
             return cls(_attend_dense(layout, within), _attend_dense(layout, over_all))
         if choice.path == "flex":
             return cls(*(_attend_flex(layout, kind, choice, sequence_ids.device) for kind in (False, True)))
-        within_path, global_path = _attend_jobs(layout.within_jobs), _attend_jobs(layout.global_jobs)
-        if choice.path == "auto" and on_gpu:
-            within_path = _attend_varlen_or(within_path, layout)
-        if choice.path == "auto" and on_gpu and choice.compile_flex:
+        fast, last = choice.path == "auto" and on_gpu, layout.last
+        global_path = _attend_jobs(layout.global_jobs)
+        if fast and choice.compile_flex:
             global_path = _attend_flex(layout, True, choice, sequence_ids.device)
-        return cls(within_path, global_path)
+        if last is None:
+            return cls(_attend_within(layout, fast), global_path)
+        last_paths = _attend_within(last.layout, fast), _attend_jobs(last.global_jobs)
+        return cls(_attend_within(layout, fast), global_path, *last_paths)
 
 
 def attend_slices(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
-    """Unmasked SDPA, one call per job, by torch's public functions. The jobs cover the packed tokens in order."""
+    """Unmasked SDPA, one call per job, by torch's public functions. The jobs cover the queries in order."""
     parts = [_attend_job(q, k, v, job) for job in jobs]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _attend_job(q: Tensor, k: Tensor, v: Tensor, job: Job) -> Tensor:
-    if job.count == 1 and job.prefix_stop in (0, job.start):
-        first = job.prefix_start if job.prefix else job.start
-        queries, keys, values = q[job.start : job.stop], k[first : job.stop], v[first : job.stop]
+    stop = job.stop + job.shift
+    if job.count == 1 and job.prefix_stop in (0, job.key_start):
+        first = job.prefix_start if job.prefix else job.key_start
+        queries, keys, values = q[job.start : job.stop], k[first:stop], v[first:stop]
         return _sdpa(queries[None], keys[None], values[None])[0]
-    queries, keys, values = (x[job.start : job.stop].unflatten(0, (job.count, job.length)) for x in (q, k, v))
+    own = q[job.start : job.stop], k[job.key_start : stop], v[job.key_start : stop]
+    queries, keys, values = (x.unflatten(0, (job.count, job.length)) for x in own)
     if job.prefix:
         keys, values = (
             torch.cat([x[job.prefix_start : job.prefix_stop].expand(job.count, -1, -1, -1), own], dim=1)
@@ -106,6 +116,11 @@ def _attend_jobs(jobs: Sequence[Job]) -> Attend:
         return run(q, k, v, jobs)
 
     return attend
+
+
+def _attend_within(layout: RowLayout, fast: bool) -> Attend:
+    slices = _attend_jobs(layout.within_jobs)
+    return _attend_varlen_or(slices, layout) if fast else slices
 
 
 def dense_masks(sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, Tensor]:

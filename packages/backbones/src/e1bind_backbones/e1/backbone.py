@@ -105,10 +105,10 @@ class E1Backbone:
         return model
 
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        """Final hidden states of all tokens, [M*T, D] fp32, zero at padding."""
+        """Final hidden states, [M*T, D] fp32; zero at padding, and perhaps at tokens of the context."""
 
         def run(inputs: Mapping[str, Any]) -> Tensor:
-            return model(**inputs, compute_logits=False).last_hidden_state
+            return model(**inputs, compute_logits=False, last_only=True).last_hidden_state
 
         layout = batch.inputs["layout"]
         if isinstance(layout, LayoutParts):

@@ -31,19 +31,19 @@ def is_available(q: Tensor) -> bool:
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
-    """Attention of q, k, v [N, h, d] by jobs that cover the packed tokens in order; [N, h, d]."""
+    """Attention of q, k, v [N, h, d] by jobs that cover the queries in order; shaped as q, which may be shorter."""
     return _SliceAttention.apply(q, k, v, tuple(jobs))
 
 
 def _calls(job: Job) -> list[tuple[Span, Span]]:
     """The (queries, keys) of a job's kernel calls; their key sets are disjoint."""
-    own = (job.start, job.count, job.length)
+    own, own_keys = (job.start, job.count, job.length), (job.key_start, job.count, job.length)
     if not job.prefix:
-        return [(own, own)]
+        return [(own, own_keys)]
     tokens = job.count * job.length
-    if job.count == 1 and job.prefix_stop == job.start:
+    if job.count == 1 and job.prefix_stop == job.key_start:
         return [(own, (job.prefix_start, 1, job.prefix + tokens))]
-    return [((job.start, 1, tokens), (job.prefix_start, 1, job.prefix)), (own, own)]
+    return [((job.start, 1, tokens), (job.prefix_start, 1, job.prefix)), (own, own_keys)]
 
 
 def _take(x_Nhd: Tensor, span: Span) -> Tensor:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-
 CHUNK = 64 * 1024
 """Elements of a piece that stays in a core's cache from one pass to the next."""
 

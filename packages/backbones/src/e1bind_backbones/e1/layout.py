@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from e1bind_backbones.e1.blocks import BlockTables, Ints
@@ -27,7 +28,8 @@ from e1bind_backbones.e1.blocks import BlockTables, Ints
 class Job:
     """One attention call: `count` segments of `length` tokens from packed token `start` on.
 
-    Each segment sees itself and the packed tokens [prefix_start, prefix_stop), which stand before it.
+    Each segment sees itself and the packed tokens [prefix_start, prefix_stop), which stand before it. Keys and
+    values may be of more tokens than queries are; there a segment stands `shift` tokens later.
     """
 
     start: int
@@ -35,6 +37,7 @@ class Job:
     length: int
     prefix_start: int
     prefix_stop: int
+    shift: int = 0
 
     @property
     def stop(self) -> int:
@@ -43,6 +46,11 @@ class Job:
     @property
     def prefix(self) -> int:
         return self.prefix_stop - self.prefix_start
+
+    @property
+    def key_start(self) -> int:
+        """Where its first segment stands among keys and values."""
+        return self.start + self.shift
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,7 @@ class RowLayout:
     `token_N` int64 [N]: place of every real token among the M*T; None where there is no padding.
     `cu_seqlens` int32 [S + 1]: segment boundaries, for variable-length kernels.
     `blocks`: FlexAttention's tables for within-sequence and global layers, where they were made in advance.
+    `last`: the last sequence of every row by itself; None where no row has another one.
     """
 
     rows: int
@@ -64,6 +73,7 @@ class RowLayout:
     token_N: Tensor | None
     cu_seqlens: Tensor
     blocks: tuple[BlockTables, BlockTables] | None = None
+    last: LastSequences | None = None
 
     @classmethod
     def build(cls, sequence_ids: Tensor, view_ids: Tensor | None = None) -> RowLayout:
@@ -79,16 +89,29 @@ class RowLayout:
             raise ValueError("the batch holds no token: every sequence id is -1")
         row_N, sequence_N, view_N = place_N // width, sequence_MT.ravel()[place_N], view_MT.ravel()[place_N]
         starts, stops = _runs(row_N, sequence_N, view_N)
-        prefix_starts, prefix_stops = _prefixes(row_N[starts], sequence_N[starts], view_N[starts], starts)
+        prefixes = np.stack(_prefixes(row_N[starts], sequence_N[starts], view_N[starts], starts))
+        whole = cls._of((rows, width), np.stack([starts, stops]), prefixes, place_N)
+        # A row's last token is of its last sequence, and so are all its views.
+        final_row = np.append(row_N[1:] != row_N[:-1], True)
+        is_last_S = sequence_N[starts] == sequence_N[final_row][np.cumsum(final_row)[starts] - final_row[starts]]
+        if is_last_S.all():
+            return whole
+        return replace(whole, last=LastSequences.of(whole, is_last_S, place_N))
+
+    @classmethod
+    def _of(cls, shape: tuple[int, int], spans_2S: Ints, prefixes_2S: Ints, place_N: Ints) -> RowLayout:
+        """From first and last-plus-one packed tokens of segments and prefixes, and the tokens' places."""
+        rows, width = shape
+        starts, stops, prefix_starts, prefix_stops = (tuple(x.tolist()) for x in (*spans_2S, *prefixes_2S))
         return cls(
             rows=rows,
             width=width,
-            starts=tuple(starts.tolist()),
-            stops=tuple(stops.tolist()),
-            prefix_starts=tuple(prefix_starts.tolist()),
-            prefix_stops=tuple(prefix_stops.tolist()),
+            starts=starts,
+            stops=stops,
+            prefix_starts=prefix_starts,
+            prefix_stops=prefix_stops,
             token_N=None if len(place_N) == rows * width else torch.from_numpy(place_N),
-            cu_seqlens=torch.from_numpy(np.append(starts, len(place_N)).astype(np.int32)),
+            cu_seqlens=torch.from_numpy(np.append(spans_2S[0], len(place_N)).astype(np.int32)),
         )
 
     def to(self, device: torch.device) -> RowLayout:
@@ -98,7 +121,8 @@ class RowLayout:
             return None if value is None else value.to(device, non_blocking=True)
 
         blocks = self.blocks and (self.blocks[0].to(device), self.blocks[1].to(device))
-        return replace(self, token_N=move(self.token_N), cu_seqlens=move(self.cu_seqlens), blocks=blocks)
+        last = self.last and self.last.to(device)
+        return replace(self, token_N=move(self.token_N), cu_seqlens=move(self.cu_seqlens), blocks=blocks, last=last)
 
     def with_blocks(self) -> RowLayout:
         """The same layout with FlexAttention's tables."""
@@ -137,6 +161,41 @@ class RowLayout:
             flat = values_N.new_zeros(self.rows * self.width, *values_N.shape[1:])
             flat = flat.index_copy(0, self.token_N, values_N)
         return flat.unflatten(0, (self.rows, self.width))
+
+
+@dataclass(frozen=True)
+class LastSequences:
+    """The last sequences of rows that have earlier ones too: all that is wanted of a row in the end.
+
+    `packed_N` int64: their tokens among the packed ones of the whole layout. `layout`: of these tokens alone.
+    `global_jobs`: their calls in a global layer, with keys and values of all tokens.
+    """
+
+    packed_N: Tensor
+    layout: RowLayout
+    global_jobs: tuple[Job, ...]
+
+    @classmethod
+    def of(cls, whole: RowLayout, is_last_S: NDArray[np.bool_], place_N: Ints) -> LastSequences:
+        """Those of a layout; `is_last_S` tells its segments, `place_N` is where its tokens stand among the M*T."""
+        spans_2S = np.array([whole.starts, whole.stops])[:, is_last_S]
+        prefixes_2S = np.array([whole.prefix_starts, whole.prefix_stops])[:, is_last_S]
+        packed_N = np.concatenate([np.arange(*span) for span in spans_2S.T])
+        stops = np.cumsum(spans_2S[1] - spans_2S[0])
+        own_2S = np.stack([stops - (spans_2S[1] - spans_2S[0]), stops])
+        layout = RowLayout._of((whole.rows, whole.width), own_2S, np.zeros_like(own_2S), place_N[packed_N])
+        jobs = _merge(
+            Job(a, 1, b - a, p, q, shift)
+            for (a, b), (p, q), shift in zip(
+                own_2S.T.tolist(), prefixes_2S.T.tolist(), (spans_2S[0] - own_2S[0]).tolist(), strict=True
+            )
+        )
+        return cls(torch.from_numpy(packed_N), layout, jobs)
+
+    def to(self, device: torch.device) -> LastSequences:
+        """The same with its tensors on `device`."""
+        packed_N = self.packed_N.to(device, non_blocking=True)
+        return replace(self, packed_N=packed_N, layout=self.layout.to(device))
 
 
 @dataclass(frozen=True)
@@ -189,6 +248,8 @@ def _merge(jobs: Iterable[Job]) -> tuple[Job, ...]:
 
 
 def _shareable(last: Job, job: Job) -> bool:
+    if last.shift != job.shift:
+        return False
     if job.prefix == 0:
         return last.prefix == 0
     return (last.prefix_start, last.prefix_stop) == (job.prefix_start, job.prefix_stop)

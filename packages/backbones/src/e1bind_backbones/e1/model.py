@@ -2,30 +2,29 @@
 
 The layers run on packed tokens (see `layout`); only the results are laid out in rows again.
 
-Shape legend: M rows, T padded tokens of a row, N real tokens, H hidden size, h heads, d head width, F inner width,
+Shape legend: M rows, T padded tokens of a row, N real tokens, W of them in rows' last sequences, H hidden size,
 C vocabulary.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
-from transformers.activations import ACT2FN
 from transformers.utils import ModelOutput
 
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice
 from e1bind_backbones.e1.config import E1Config
-from e1bind_backbones.e1.elementwise import clamp, rms_norm, silu_gate
+from e1bind_backbones.e1.layers import E1Layer, E1RMSNorm
 from e1bind_backbones.e1.layout import RowLayout
-from e1bind_backbones.e1.projections import project
-from e1bind_backbones.e1.rope import Rotation, rotate, rotation
+from e1bind_backbones.e1.rope import Rotation, rotation
 from e1bind_backbones.e1.tokens import MARKERS, PAD
 
 
@@ -43,102 +42,13 @@ class E1MaskedLMOutput(ModelOutput):
     hidden_states: tuple[Tensor, ...] | None = None
 
 
-class E1RMSNorm(nn.Module):
-    """RMSNorm that returns its input's dtype, also where autocast made that another one than its weight's."""
+class PackedIds(NamedTuple):
+    """int64 [N] each: token, position in its sequence, position in its row, sequence of the row."""
 
-    def __init__(self, width: int, eps: float) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.eps = eps
-
-    def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, self.eps)
-
-
-class E1Attention(nn.Module):
-    """Self-attention with clamped queries, keys and values, RoPE and grouped heads; no bias."""
-
-    def __init__(self, config: E1Config) -> None:
-        super().__init__()
-        hidden, kv_width = config.hidden_size, config.num_key_value_heads * config.head_dim
-        self.head_dim, self.clip = config.head_dim, config.clip_qkv
-        self.heads_per_key = config.num_attention_heads // config.num_key_value_heads
-        self.q_proj = nn.Linear(hidden, hidden, bias=False)
-        self.k_proj = nn.Linear(hidden, kv_width, bias=False)
-        self.v_proj = nn.Linear(hidden, kv_width, bias=False)
-        self.o_proj = nn.Linear(hidden, hidden, bias=False)
-
-    def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
-        q, k, v = project((self.q_proj, self.k_proj, self.v_proj), x_NH)
-        dtype = turn[0].dtype  # norms that PEFT raised to fp32 may have raised these too
-        q, k, v = (self._clamp(y.to(dtype)).unflatten(-1, (-1, self.head_dim)) for y in (q, k, v))
-        q, k = rotate(q, turn), rotate(k, turn)
-        if self.heads_per_key > 1:
-            k, v = (y.repeat_interleave(self.heads_per_key, dim=1) for y in (k, v))
-        return self.o_proj(attend(q, k, v).flatten(1))
-
-    def _clamp(self, y: Tensor) -> Tensor:
-        return y if self.clip is None else clamp(y, self.clip)
-
-
-class E1NormAttention(nn.Module):
-    """The attention half of a layer: its norm and attention, and the norm of the half that follows."""
-
-    def __init__(self, config: E1Config) -> None:
-        super().__init__()
-        self.input_layernorm = E1RMSNorm(config.hidden_size, config.rms_norm_eps)
-        self.self_attn = E1Attention(config)
-        self.post_attention_layernorm = E1RMSNorm(config.hidden_size, config.rms_norm_eps)
-
-    def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> tuple[Tensor, Tensor]:
-        """The residual stream after attention, and the same normed for the feed-forward block."""
-        h_NH = x_NH + self.self_attn(self.input_layernorm(x_NH), turn, attend)
-        return h_NH, self.post_attention_layernorm(h_NH)
-
-
-class E1MLP(nn.Module):
-    """w2(act(w1 z) * w3 z), or w2(act(w1 z)) where it is not gated."""
-
-    def __init__(self, config: E1Config) -> None:
-        super().__init__()
-        hidden, inner = config.hidden_size, config.intermediate_size
-        self.gated = config.gated_mlp
-        self.w1 = nn.Linear(hidden, inner, bias=False)
-        self.w2 = nn.Linear(inner, hidden, bias=False)
-        if self.gated:
-            self.w3 = nn.Linear(hidden, inner, bias=False)
-        self.act = ACT2FN[config.hidden_act]
-        self.is_silu = config.hidden_act == "silu"
-
-    def forward(self, z_NH: Tensor) -> Tensor:
-        if not self.gated:
-            return self.w2(self.act(self.w1(z_NH)))
-        x_NF, gate_NF = project((self.w1, self.w3), z_NH)
-        return self.w2(silu_gate(x_NF, gate_NF) if self.is_silu else self.act(x_NF) * gate_NF)
-
-
-class E1FeedForward(nn.Module):
-    """Holds the feed-forward block under the name the checkpoints give it."""
-
-    def __init__(self, config: E1Config) -> None:
-        super().__init__()
-        self.mlp = E1MLP(config)
-
-    def forward(self, z_NH: Tensor) -> Tensor:
-        return self.mlp(z_NH)
-
-
-class E1Layer(nn.Module):
-    """One pre-norm layer."""
-
-    def __init__(self, config: E1Config) -> None:
-        super().__init__()
-        self.norm_attn_norm = E1NormAttention(config)
-        self.ffn = E1FeedForward(config)
-
-    def forward(self, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
-        h_NH, normed_NH = self.norm_attn_norm(x_NH, turn, attend)
-        return h_NH + self.ffn(normed_NH)
+    token_N: Tensor
+    within_N: Tensor
+    global_N: Tensor
+    sequence_N: Tensor
 
 
 class E1Encoder(nn.Module):
@@ -154,38 +64,70 @@ class E1Encoder(nn.Module):
         self.gradient_checkpointing = config.gradient_checkpointing
 
     def forward(
-        self,
-        ids_N: Tensor,
-        within_N: Tensor,
-        global_N: Tensor,
-        sequence_N: Tensor,
-        attention: Attention,
-        dtype: torch.dtype,
-        keep_all: bool,
+        self, ids: PackedIds, attention: Attention, dtype: torch.dtype, keep_all: bool, last_W: Tensor | None
     ) -> list[Tensor]:
         """The normed final state [N, H]; with `keep_all` after the embeddings and the outputs of all layers but
-        the last."""
-        config = self.config
-        x_NH = (self.embed_tokens(ids_N) + self.embed_seq_id(sequence_N)).to(dtype)
-        # Made here and not in __init__: transformers 5 leaves buffers that are not saved as garbage.
-        within = rotation(within_N, config.head_dim, config.rope_theta_within_seq, dtype), attention.within
-        over_all = within
-        if config.has_global_layers:
-            turn = rotation(global_N, config.head_dim, config.rope_theta_global, dtype)
-            over_all = turn, attention.over_all
+        the last.
+
+        `last_W`: the tokens of rows' last sequences, where no others are wanted in the end. The others are left out
+        from the last layer on that attends to them, and the final state is [W, H].
+        """
+        x_NH = (self.embed_tokens(ids.token_N) + self.embed_seq_id(ids.sequence_N)).to(dtype)
+        turns = self._turns(ids, dtype)
+        layers = list(self.layers)
+        whole = layers if last_W is None else layers[: self._last_global]
         earlier = []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(whole):
             if keep_all:
                 earlier.append(x_NH)
-            turn, attend = over_all if config.is_global(i) else within
-            x_NH = self._run(layer, x_NH, turn, attend)
+            over_all = self.config.is_global(i)
+            x_NH = self._run(layer, x_NH, turns[over_all], attention.over_all if over_all else attention.within)
+        if last_W is not None:
+            x_NH = self._last_layers(x_NH, layers[len(whole) :], turns, attention, last_W)
         return [*earlier, self.norm(x_NH)]
 
-    def _run(self, layer: nn.Module, x_NH: Tensor, turn: Rotation, attend: Attend) -> Tensor:
+    def _last_layers(
+        self,
+        x_NH: Tensor,
+        layers: Sequence[nn.Module],
+        turns: tuple[Rotation, Rotation],
+        attention: Attention,
+        last_W: Tensor,
+    ) -> Tensor:
+        """The state [W, H] after the layers from the last global one on, or after all where none is."""
+        if self.config.has_global_layers:
+            x_WH = self._run(layers[0], x_NH, turns[True], attention.last_over_all, last_W)
+            layers = layers[1:]
+        else:
+            x_WH = x_NH.index_select(0, last_W)
+        within = turns[False][0].index_select(0, last_W), turns[False][1].index_select(0, last_W)
+        for layer in layers:
+            x_WH = self._run(layer, x_WH, within, attention.last_within)
+        return x_WH
+
+    @property
+    def _last_global(self) -> int:
+        """The last layer that attends to earlier sequences; 0 without one."""
+        return max((i for i in range(len(self.layers)) if self.config.is_global(i)), default=0)
+
+    def _turns(self, ids: PackedIds, dtype: torch.dtype) -> tuple[Rotation, Rotation]:
+        """Of within-sequence and of global layers; the same one twice where there are no global ones.
+
+        Made here and not in __init__: transformers 5 leaves buffers that are not saved as garbage.
+        """
+        config = self.config
+        within = rotation(ids.within_N, config.head_dim, config.rope_theta_within_seq, dtype)
+        if not config.has_global_layers:
+            return within, within
+        return within, rotation(ids.global_N, config.head_dim, config.rope_theta_global, dtype)
+
+    def _run(
+        self, layer: nn.Module, x_NH: Tensor, turn: Rotation, attend: Attend | None, wanted_W: Tensor | None = None
+    ) -> Tensor:
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
             # Re-entrant checkpointing would give no gradient at all where the embeddings are frozen.
-            return checkpoint(layer, x_NH, turn, attend, use_reentrant=False)
-        return layer(x_NH, turn, attend)
+            return checkpoint(layer, x_NH, turn, attend, wanted_W, use_reentrant=False)
+        return layer(x_NH, turn, attend, wanted_W)
 
 
 class E1MLMHead(nn.Sequential):
@@ -256,6 +198,7 @@ class E1ForMaskedLM(PreTrainedModel):
         view_ids: Tensor | None = None,
         layout: RowLayout | None = None,
         compute_logits: bool = True,
+        last_only: bool = False,
         output_hidden_states: bool = False,
         return_dict: bool = True,
     ) -> E1MaskedLMOutput | tuple[Any, ...]:
@@ -267,6 +210,8 @@ class E1ForMaskedLM(PreTrainedModel):
         `view_ids` [M, T]: several views of the query in one row (see `layout`). `layout`: made once per batch by
         the caller; without it, it is made here from `sequence_ids`, which a GPU has to wait for.
         `compute_logits=False` leaves the logits out; a loss then costs the head at labelled positions only.
+        `last_only`: final states and logits of rows' last sequences alone, in fewer operations; they are zero
+        elsewhere, as at padding.
         Raises ValueError on sequences out of order, or beyond what the model has positions for.
         """
         if layout is None:
@@ -275,7 +220,10 @@ class E1ForMaskedLM(PreTrainedModel):
         dtype = compute_dtype(input_ids.device, self.model.embed_tokens.weight.dtype)
         attention = Attention.prepare(self.attention, layout, sequence_ids, view_ids)
         ids = (input_ids, within_seq_position_ids, global_position_ids, sequence_ids)
-        states = self.model(*(layout.pack(x) for x in ids), attention, dtype, output_hidden_states)
+        packed = PackedIds(*(layout.pack(x) for x in ids))
+        last = layout.last if last_only and not output_hidden_states and attention.last_within else None
+        states = self.model(packed, attention, dtype, output_hidden_states, last and last.packed_N)
+        layout = last.layout if last else layout
         loss, logits_NC = self._head(states[-1], None if labels is None else layout.pack(labels), compute_logits)
         output = E1MaskedLMOutput(
             loss=loss,

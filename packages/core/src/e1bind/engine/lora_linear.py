@@ -3,9 +3,9 @@
 peft adds an adapter's product to a frozen layer's by operations of their own. Each adapted layer then goes over its
 output twice more, and beside half-precision weights it copies its input to fp32, keeps the copy for the backward
 pass and multiplies it without the fast units. Here the adapter's thin products are added in place, in the dtype of
-the frozen weights, and the input is kept once. Layers that read the same tensor, as queries, keys and values do, see
-the same elements of it under dropout, and compute together where a backbone asks them to. Without gradients, beside
-weights in full precision, the adapter is added to the weights and not to the output.
+the frozen weights, and the input is kept once. Layers that read the same tensor, as queries, keys and values do,
+see the same elements of it under dropout, and compute together where a backbone asks them to. Without gradients,
+beside weights in full precision, the adapter is added to the weights and not to the output.
 
 Parameters, their fp32, names and files are peft's; so is the layer's forward wherever more than plain LoRA is asked
 for. peft's layer is the twin that tests compare with.

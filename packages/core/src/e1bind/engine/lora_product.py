@@ -28,8 +28,9 @@ class AdaptedWeights(NamedTuple):
 
 def adapted_products(x_NI: Tensor, layers: Sequence[AdaptedWeights], dropped: Dropped | None) -> Sequence[Tensor]:
     """`x W' + bias + scaling * dropout(x) A' B'` [N, O] of each layer; `dropped`: of `x`, None without dropout."""
-    tensors = [tensor for layer in layers for tensor in layer[:4]]
-    return _AdaptedProducts.apply(x_NI, dropped, tuple(layer.scaling for layer in layers), *tensors)
+    scalings = tuple(layer.scaling for layer in layers)
+    columns = zip(*(layer[:4] for layer in layers), strict=True)
+    return _AdaptedProducts.apply(x_NI, dropped, scalings, *(tensor for column in columns for tensor in column))
 
 
 def merged_product(x: Tensor, layer: AdaptedWeights) -> Tensor:
@@ -43,18 +44,19 @@ class _AdaptedProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_NI: Tensor, dropped: Dropped | None, scalings: tuple[float, ...], *tensors: Tensor | None
+        ctx: Any, x_NI: Tensor, dropped: Dropped | None, scalings: tuple[float, ...], *tensors: Any
     ) -> tuple[Tensor, ...]:
-        weights, biases, downs, ups = (tensors[i::4] for i in range(4))
+        """`tensors`: the weights of all layers, then their biases, A and B."""
+        layers = len(scalings)
+        weights, biases, downs, ups = (tensors[i : i + layers] for i in range(0, 4 * layers, layers))
         ctx.factors = [s if dropped is None else s * dropped.scale for s in scalings]
         seen_NI = x_NI if dropped is None else dropped.seen_NI
         a_SI = _stacked(downs, x_NI.dtype)
         inner_NS = seen_NI @ a_SI.T
         inners = inner_NS.split([a.shape[0] for a in downs], dim=1)
-        outs = []
-        for weight_OI, bias_O, b_OK, inner_NK, factor in zip(weights, biases, ups, inners, ctx.factors, strict=True):
-            out_NO = F.linear(x_NI, weight_OI, bias_O)
-            outs.append(out_NO.addmm_(inner_NK, b_OK.to(x_NI.dtype).T, alpha=factor))
+        outs = [F.linear(x_NI, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
+        for out_NO, inner_NK, b_OK, factor in zip(outs, inners, ups, ctx.factors, strict=True):
+            out_NO.addmm_(inner_NK, b_OK.to(x_NI.dtype).T, alpha=factor)
         ctx.save_for_backward(seen_NI, inner_NS, *weights, *downs, *ups)
         ctx.dropped = dropped
         return tuple(outs)
@@ -71,12 +73,14 @@ class _AdaptedProducts(torch.autograd.Function):
         )
         a_grads = _product(grad_NS.T, seen_NI, downs[0].dtype).split(ranks)
         inners = inner_NS.split(ranks, dim=1)
-        found: list[Tensor | None] = []
-        for i, (g, b_OK) in enumerate(zip(grads, ups, strict=True)):
-            bias = g.sum(0) if ctx.needs_input_grad[3 + 4 * i + 1] else None
-            found += [None, bias, a_grads[i], _product(g.T, inners[i], b_OK.dtype).mul_(ctx.factors[i])]
+        wanted = ctx.needs_input_grad[3 + layers : 3 + 2 * layers]
+        bias_grads = [g.sum(0) if want else None for g, want in zip(grads, wanted, strict=True)]
+        b_grads = [
+            _product(g.T, inner_NK, b_OK.dtype).mul_(factor)
+            for g, inner_NK, b_OK, factor in zip(grads, inners, ups, ctx.factors, strict=True)
+        ]
         grad_x_NI = _grad_x(ctx.dropped, grads, weights, grad_NS, downs) if ctx.needs_input_grad[0] else None
-        return grad_x_NI, None, None, *found
+        return grad_x_NI, None, None, *[None] * layers, *bias_grads, *a_grads, *b_grads
 
 
 def _grad_x(
