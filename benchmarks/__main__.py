@@ -4,4 +4,6 @@ import sys
 
 from benchmarks._runner import main
 
-sys.exit(main())
+# A benchmark may spawn processes, which import this module again.
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box, table
+from rich.text import Text
 
 HERE = Path(__file__).parent
 Figures = dict[str, Any]
@@ -31,7 +32,7 @@ class Table:
         for number, column in enumerate(self.columns):
             drawn.add_column(column, justify="right" if number else "left")
         for row in self.rows:
-            drawn.add_row(*map(_text, row))
+            drawn.add_row(*(Text(_text(cell)) for cell in row))
         return drawn
 
     def markdown(self) -> str:

@@ -10,6 +10,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from datetime import date
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +18,13 @@ from types import ModuleType
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks._benchmark import Benchmark, Figures, Listed, listed
 from benchmarks._machine import machine, versions
 
 PROGRAM = "python -m benchmarks"
+WIDTH = 140
 USAGE = f"{PROGRAM} [NAME ...] [--quick] [OPTIONS]"
 
 
@@ -59,9 +62,16 @@ def _nameless(rest: list[str], known: list[Listed]) -> int:
     for column in ("", "name", "what it compares"):
         table.add_column(column, no_wrap=column == "name")
     for one in known:
-        table.add_row("" if one.alone else "*", one.name, one.summary + (f" [{one.alone}]" if one.alone else ""))
-    Console().print(table, markup=False)
+        told = f"{one.summary} ({one.alone})" if one.alone else one.summary
+        table.add_row("" if one.alone else "*", one.name, Text(told))
+    _console().print(table)
     return 0
+
+
+def _console(stderr: bool = False) -> Console:
+    """As wide as the terminal; wide enough for tables where there is none."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=WIDTH)
 
 
 def _asked(name: str, rest: Sequence[str]) -> tuple[ModuleType, Benchmark, Namespace]:
@@ -84,7 +94,9 @@ def _parser(name: str, doc: str, benchmark: Benchmark) -> argparse.ArgumentParse
         allow_abbrev=False,
     )
     parser.add_argument("--quick", action="store_true", help="toy size: shows that it works, not what is faster")
-    parser.add_argument("--repeats", type=int, default=3, help="timed rounds; the median counts (default %(default)s)")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="timed rounds; the median counts (default %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="also add the line of JSON to this file")
     parser.add_argument("--save", action="store_true", help="keep the run for RESULTS.md")
@@ -103,9 +115,8 @@ def _run(module: ModuleType, benchmark: Benchmark, options: Namespace) -> int:
 
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)
-    if options.peak_of is not None:
-        assert benchmark.peak is not None
-        print(json.dumps(peak_of_step(lambda: benchmark.peak(options), device)))
+    if benchmark.peak and options.peak_of:
+        print(json.dumps(peak_of_step(partial(benchmark.peak, options), device)))
         return 0
     begun = time.perf_counter()
     figures = benchmark.run(options)
@@ -130,7 +141,7 @@ def _tell(record: Figures, benchmark: Benchmark, options: Namespace) -> int:
     if options.out:
         with options.out.open("a", encoding="utf-8") as out:
             out.write(line + "\n")
-    console = Console(stderr=True)
+    console = _console(stderr=True)
     for table in benchmark.tables(json.loads(line)["figures"]):
         console.print(table.rich())
     if options.save:
