@@ -13,7 +13,6 @@ from datetime import date
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from types import ModuleType
 
 from rich import box
 from rich.console import Console
@@ -50,7 +49,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _nameless(rest: list[str], known: list[Listed]) -> int:
-    parser = argparse.ArgumentParser(prog=PROGRAM, usage=USAGE, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        usage=USAGE,
+        description=importlib.import_module("benchmarks").__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--write-results", action="store_true", help="compose RESULTS.md of notes and saved runs")
     options = parser.parse_args(rest)
     if options.write_results:
@@ -74,7 +79,7 @@ def _console(stderr: bool = False) -> Console:
     return console if console.is_terminal else Console(stderr=stderr, width=WIDTH)
 
 
-def _asked(name: str, rest: Sequence[str]) -> tuple[ModuleType, Benchmark, Namespace]:
+def _asked(name: str, rest: Sequence[str]) -> tuple[Benchmark, Namespace]:
     """A benchmark and its options."""
     module = importlib.import_module(f"benchmarks.{name}")
     benchmark: Benchmark = module.BENCHMARK
@@ -83,7 +88,7 @@ def _asked(name: str, rest: Sequence[str]) -> tuple[ModuleType, Benchmark, Names
     if options.save and options.quick:
         parser.error("--save: figures of a quick run mean nothing")
     options.command = [name, *rest]
-    return module, benchmark, options
+    return benchmark, options
 
 
 def _parser(name: str, doc: str, benchmark: Benchmark) -> argparse.ArgumentParser:
@@ -108,7 +113,7 @@ def _parser(name: str, doc: str, benchmark: Benchmark) -> argparse.ArgumentParse
     return parser
 
 
-def _run(module: ModuleType, benchmark: Benchmark, options: Namespace) -> int:
+def _run(benchmark: Benchmark, options: Namespace) -> int:
     import torch
 
     from benchmarks._harness import peak_of_step

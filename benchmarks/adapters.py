@@ -57,7 +57,8 @@ def variants(shape: tuple[int, int], dropout: float, tokens: int, device: torch.
     if not dropout:
         for a, b in zip(step(peft), step(ours), strict=True):
             off = float((a.double() - b.double()).norm() / a.double().norm())
-            assert off < (2e-2 if dtype == torch.bfloat16 else 1e-5), off
+            if not off < (2e-2 if dtype == torch.bfloat16 else 1e-5):
+                raise SystemExit(f"{shape}: peft's and ours differ by {off:.1e}; not timed")
     return {"frozen": lambda: step(frozen), "peft": lambda: step(peft), "ours": lambda: step(ours)}
 
 

@@ -80,7 +80,7 @@ def test_what_cannot_be_run_is_told(
 def test_the_process_of_a_variant_prints_its_peak_memory(runner: Any):
     from benchmarks._harness import peak_megabytes
 
-    _, _, options = runner._asked("attention", ["--quick", "--lengths", "900"])
+    _, options = runner._asked("attention", ["--quick", "--lengths", "900"])
     assert peak_megabytes(options, ["within/dense"])["within/dense"] > 0
 
 
