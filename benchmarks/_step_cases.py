@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from transformers.utils.logging import disable_progress_bar
 
 from e1bind.contracts import (
     STANDARD_RESIDUES,
@@ -241,6 +242,7 @@ def _made_up(number: int) -> ResidueRecord:
 
 def _pipeline(shape: Shape, count: int, folder: Path, fused: bool) -> Pipeline:
     """Of a spec, a checkpoint of random weights and (empty) data files that are written here."""
+    disable_progress_bar()
     (folder / "msa").mkdir(parents=True, exist_ok=True)
     (folder / "chains.fasta").touch()
     if not (folder / "checkpoint").exists():

@@ -19,8 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from _step_cases import RANK, Case, Product
 
+from benchmarks._step_cases import RANK, Case, Product
 from e1bind.contracts import TokenBatch
 from e1bind.engine.loader import EvaluationBatches, TrainingBatches
 from e1bind_backbones.e1.layout import Job, RowLayout

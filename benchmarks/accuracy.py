@@ -1,6 +1,6 @@
 """Accuracy: the contrastive pipeline beside what is had for nothing, a linear head, and itself without each loss.
 
-    uv run python -m benchmarks.accuracy --checkpoint DIR_OR_NAME --data DIR --out DIR
+    python -m benchmarks accuracy --checkpoint DIR_OR_NAME --data DIR --out DIR
         [--backbone hf-mlm|e1] [--ions ZN CA] [--quick] [--only NAME ...] [--folds 5] [--seed 1]
         [--set PATH=VALUE ...] [--jobs N] [--threads N]
 
@@ -20,14 +20,11 @@ import argparse
 import json
 import multiprocessing
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -37,6 +34,7 @@ from e1bind.metrics.paired import Paired, paired_average_precision
 from e1bind.runs.schemas import Summary
 from e1bind_cli.console import log_to_terminal
 
+ALONE = "needs data and a checkpoint, also with --quick"
 METRICS = ("auprc", "auroc", "mcc")
 PUBLISHED = {
     "LMetalSite": {"ZN": 0.803, "CA": 0.492, "MG": 0.316, "MN": 0.625},
@@ -58,8 +56,9 @@ class Row:
     minutes: float | None
 
 
-def main() -> None:
-    options = _arguments()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train what is not there yet, and print the table."""
+    options = _arguments(arguments)
     log_to_terminal()
     runs = methods(options)
     train(runs, options.jobs)
@@ -70,8 +69,9 @@ def main() -> None:
     print(_markdown(rows, options))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    summary = (__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks accuracy", description=summary)
     parser.add_argument("--checkpoint", required=True, help="folder, or name on a hub")
     parser.add_argument("--backbone", default="hf-mlm", choices=["hf-mlm", "e1"])
     parser.add_argument("--data", type=Path, required=True)
@@ -84,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", help="methods, by the beginning of their names")
     parser.add_argument("--set", nargs="+", default=[], dest="overrides", metavar="PATH=VALUE")
     parser.add_argument("--quick", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.threads = options.threads or max(1, (os.cpu_count() or 1) // options.jobs)
     options.out = options.out.absolute()
     options.data = options.data.absolute()
@@ -153,4 +153,4 @@ def _write(rows: Sequence[Row], options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

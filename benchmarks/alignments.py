@@ -1,25 +1,20 @@
-"""An alignment weighed, and read back from the disk: CPU time of one thread, in turns, ratios as JSON.
+"""An alignment weighed anew in each epoch, and its profile read back from the disk.
 
-    uv run python -m benchmarks.alignments --rows 1000 5000
+    python -m benchmarks alignments [--rows 1000 5000] [--columns 250]
 
-Equality of the two is asserted first.
+CPU time, one thread, in turns; equality of the two is asserted first.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import argparse
-import json
-import statistics
 import tempfile
-import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks._benchmark import Benchmark, Figures, Table
+from benchmarks._harness import medians, ratio, rounds
 from e1bind.contracts import ResidueRecord
 from e1bind.data.msa_profiles import Profiles
 
@@ -45,32 +40,38 @@ def measured(rows: int, columns: int, repeats: int) -> dict[str, float]:
         folder = Path(name)
         record, cache = aligned(folder, rows, columns), folder / "cache"
         weighed, read = Profiles(0.8, cache).of(record), Profiles(0.8, cache).of(record)
-        assert all(np.array_equal(value, getattr(read, key)) for key, value in vars(weighed).items())
-        times: dict[str, list[float]] = {"weigh": [], "read": []}
-        for _ in range(repeats):
-            for name, place in (("weigh", None), ("read", cache)):
-                begin = time.process_time()
-                Profiles(0.8, place).of(record)
-                times[name].append(time.process_time() - begin)
+        if not all(np.array_equal(value, getattr(read, key)) for key, value in vars(weighed).items()):
+            raise SystemExit(f"{rows} rows: what was read is not what was weighed; not timed")
+        places = {"weighed": None, "read": cache}
+        steps = {way: lambda place=place: Profiles(0.8, place).of(record) for way, place in places.items()}
+        taken = rounds(steps, repeats)
         assert record.msa is not None
         (kept,) = cache.iterdir()
         return {
-            **{f"{name} s": round(statistics.median(values), 4) for name, values in times.items()},
-            "alignment MB": round(record.msa.stat().st_size / 1e6, 2),
-            "kept MB": round(kept.stat().st_size / 1e6, 2),
+            **{f"{way}, s": round(value, 4) for way, value in medians(taken).items()},
+            "read / weighed": round(ratio(taken, "read", "weighed"), 4),
+            "alignment, MB": round(record.msa.stat().st_size / 1e6, 2),
+            "kept, MB": round(kept.stat().st_size / 1e6, 2),
         }
 
 
-def main() -> None:
-    """Print JSON by number of rows."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def run(options: Namespace) -> Figures:
+    """Figures by number of rows."""
+    rows = {str(rows): measured(rows, options.columns, options.repeats) for rows in options.rows}
+    return {"columns": options.columns, "rows": rows}
+
+
+def tables(found: Figures) -> list[Table]:
+    """One, by number of rows."""
+    columns = ["rows", *next(iter(found["rows"].values()))]
+    rows = [[f"{int(rows):,}", *figures.values()] for rows, figures in found["rows"].items()]
+    return [Table(f"A profile of {found['columns']} columns", columns, rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 5000])
     parser.add_argument("--columns", type=int, default=250)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    found = {rows: measured(rows, arguments.columns, arguments.repeats) for rows in arguments.rows}
-    print(json.dumps(found, indent=2))
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(run, tables, options, quick=["--rows", "20", "--columns", "30", "--repeats", "1"])

@@ -19,44 +19,43 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-# The benchmarks are scripts that import one another by name; the packages are not installed on a bare machine.
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+# On a bare machine the packages are not installed.
 sys.path.extend(str(source) for source in Path(__file__).resolve().parents[1].glob("packages/*/src"))
 
-from gpu_report import Figures, Part, Report
+# Before torch: it notes when the process began.
+from benchmarks._gpu_report import Figures, Part, Report
 
 # isort: split
 import argparse
 import math
 import os
-import platform
 import tempfile
 from collections.abc import Sequence
 from functools import partial
-from importlib.metadata import version
 
-import gpu_attention
-import gpu_checks
-import gpu_runs
-import gpu_times
 import torch
-from gpu_bench import Bench
+
+from benchmarks import _gpu_attention, _gpu_checks, _gpu_runs, _gpu_times
+from benchmarks._gpu_bench import Bench
+from benchmarks._machine import PACKAGES, machine, versions
+
+ALONE = "needs a GPU; without one, its checks at toy size"
 
 
-def checks(bench: Bench, beside: gpu_runs.Beside) -> list[Part]:
+def checks(bench: Bench, beside: _gpu_runs.Beside) -> list[Part]:
     """All of them. What compiles for long comes last; what runs in other processes is waited for just before."""
     return [
-        Part("slices", 4, partial(gpu_attention.slices, bench)),
-        Part("model", 6, partial(gpu_checks.model, bench)),
-        Part("loss-values", 3, partial(gpu_checks.losses, bench)),
-        Part("nt-xent", 4, partial(gpu_checks.nt_xent, bench)),
-        Part("varlen", 3, partial(gpu_attention.varlen, bench)),
-        Part("fused", 8, partial(gpu_checks.fused, bench)),
-        Part("memory", 4, partial(gpu_checks.memory, bench)),
-        Part("flex", 5, partial(gpu_attention.flex, bench)),
+        Part("slices", 4, partial(_gpu_attention.slices, bench)),
+        Part("model", 6, partial(_gpu_checks.model, bench)),
+        Part("loss-values", 3, partial(_gpu_checks.losses, bench)),
+        Part("nt-xent", 4, partial(_gpu_checks.nt_xent, bench)),
+        Part("varlen", 3, partial(_gpu_attention.varlen, bench)),
+        Part("fused", 8, partial(_gpu_checks.fused, bench)),
+        Part("memory", 4, partial(_gpu_checks.memory, bench)),
+        Part("flex", 5, partial(_gpu_attention.flex, bench)),
         Part("nccl", 10, partial(beside.result, "nccl")),
         Part("resume", 20, partial(beside.result, "resume")),
-        Part("flex-compiled", 30, partial(gpu_attention.flex_compiled, bench)),
+        Part("flex-compiled", 30, partial(_gpu_attention.flex_compiled, bench)),
     ]
 
 
@@ -79,14 +78,9 @@ def facts(device: torch.device) -> Figures:
     """What the figures belong to."""
     on_gpu = device.type == "cuda"
     return {
-        "gpu": torch.cuda.get_device_name(device) if on_gpu else None,
+        "machine": machine(torch.cuda.get_device_name(device) if on_gpu else None),
         "capability": torch.cuda.get_device_capability(device) if on_gpu else None,
-        "cpu_count": os.cpu_count(),
-        "arch": platform.machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{n: version(n) for n in ("torch", "transformers", "peft")},
-        },
+        "versions": versions((*PACKAGES, "transformers", "peft")),
     }
 
 
@@ -99,10 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     bench = Bench(device, toy=options.quick or device.type == "cpu")
     # Budgets are those of an H100: a CPU may take until the last minute.
     report = Report(facts(device), options.minutes, options.out, **({} if bench.on_gpu else {"patience": math.inf}))
-    with tempfile.TemporaryDirectory() as folder, gpu_runs.Beside(bench, Path(folder)) as beside:
+    with tempfile.TemporaryDirectory() as folder, _gpu_runs.Beside(bench, Path(folder)) as beside:
         parts = checks(bench, beside)
         if options.quick or bench.on_gpu:
-            parts += gpu_times.timings(bench, Path(folder))
+            parts += _gpu_times.timings(bench, Path(folder))
         if unknown := [name for name in options.only or () if not any(p.is_asked_for([name]) for p in parts)]:
             print(f"no part is called {', '.join(unknown)}; there are {', '.join(p.name for p in parts)}")
             return 2
@@ -116,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def conclude(report: Report) -> int:
     """Aims beside what was measured, and what failed; the exit code."""
-    report.content["aims"] = gpu_times.against_aims(report.parts)
+    report.content["aims"] = _gpu_times.against_aims(report.parts)
     report.content["failed"] = report.failed
     report.write()
     for name, line in report.content["aims"].items():

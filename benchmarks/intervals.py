@@ -1,29 +1,25 @@
 """A resample of proteins, metric by metric: residues copied against counts worked out once (`metrics/sample.py`).
 
-    uv run python -m benchmarks.intervals --proteins 1600 --draws 20
+    python -m benchmarks intervals [--proteins 1600] [--repeats 20]
 
 CPU time of one draw, one thread, the two in turns; equality (1e-12) is asserted before anything is timed.
+`--repeats` is the number of draws.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import argparse
-import json
-import statistics
-import time
+from argparse import ArgumentParser, Namespace
 from pkgutil import resolve_name
 
 import numpy as np
 
-from e1bind.contracts import MetricInputs
+from benchmarks._benchmark import Benchmark, Figures, Step, Table
+from benchmarks._harness import medians, ratio, rounded, rounds
+from e1bind.contracts import Metric, MetricInputs
 from e1bind.metrics.base import drawn_metric
 from e1bind.metrics.catalog import metric_plugins
 from e1bind.metrics.resampling import draws
-from e1bind.metrics.sample import Drawn, Sample
+from e1bind.metrics.sample import Drawn, Sample, Times
 
 
 def residues(proteins: int) -> MetricInputs:
@@ -35,37 +31,46 @@ def residues(proteins: int) -> MetricInputs:
     return MetricInputs(1 / (1 + np.exp(-scores)), labels, protein, 0.3)
 
 
-def main() -> None:
-    """Print JSON: milliseconds of a draw by metric."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--proteins", type=int, default=1600)
-    parser.add_argument("--draws", type=int, default=20)
-    arguments = parser.parse_args()
-    inputs = residues(arguments.proteins)
+def run(options: Namespace) -> Figures:
+    """Milliseconds of a draw by metric."""
+    inputs = residues(options.proteins)
     sample = Sample(inputs)
-    drawn = list(draws(arguments.proteins, arguments.draws, 1))
+    drawn = list(draws(options.proteins, options.repeats + 1, 1))
     found: dict[str, dict[str, float]] = {}
     for plugin in metric_plugins():
         metric = resolve_name(plugin.target)(resolve_name(plugin.options)())
-        counted = drawn_metric(metric, sample)
-
-        def copied(times_P: np.ndarray, metric=metric) -> float:
-            return float(metric(sample.copied(times_P)).value)
-
-        assert all(abs(counted(times_P) - copied(times_P)) < 1e-12 for times_P in drawn[:3])
-        found[plugin.name] = _timed({"copied": copied, "counted": counted}, drawn)
-    print(json.dumps({"residues": inputs.labels.size, "proteins": arguments.proteins, "ms": found}, indent=2))
-
-
-def _timed(variants: dict[str, Drawn], drawn: list[np.ndarray]) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for times_P in drawn:
-        for name, of in variants.items():
-            begin = time.process_time()
-            of(times_P)
-            times[name].append(1000 * (time.process_time() - begin))
-    return {name: round(statistics.median(values), 3) for name, values in times.items()}
+        ways = {"copied": copied(metric, sample), "counted": drawn_metric(metric, sample)}
+        gap = max(abs(ways["counted"](times_P) - ways["copied"](times_P)) for times_P in drawn[:3])
+        if not gap < 1e-12:
+            raise SystemExit(f"{plugin.name}: counted and copied residues differ by {gap:.1e}; not timed")
+        taken = rounds({name: over(drawn, of) for name, of in ways.items()}, options.repeats)
+        ms = rounded({name: 1000 * value for name, value in medians(taken).items()})
+        found[plugin.name] = {**ms, "ratio": round(ratio(taken, "counted", "copied"), 4)}
+    return {"residues": int(inputs.labels.size), "proteins": options.proteins, "metrics": found}
 
 
-if __name__ == "__main__":
-    main()
+def copied(metric: Metric, sample: Sample) -> Drawn:
+    """The metric of the residues themselves, each as often as its protein is drawn."""
+    return lambda times_P: float(metric(sample.copied(times_P)).value)
+
+
+def over(drawn: list[Times], of: Drawn) -> Step:
+    """One draw after the other, the same ones in the same rounds for all variants."""
+    left = iter(drawn)
+    return lambda: of(next(left))
+
+
+def tables(found: Figures) -> list[Table]:
+    """One, a row for each metric."""
+    rows = [[name, *figures.values()] for name, figures in found["metrics"].items()]
+    title = f"One resample of {found['proteins']:,} proteins, {found['residues']:,} residues"
+    return [Table(title, ["metric", "residues copied, ms", "counted, ms", "ratio"], rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    parser.add_argument("--proteins", type=int, default=1600)
+    parser.set_defaults(repeats=20)
+
+
+BENCHMARK = Benchmark(run, tables, options, quick=["--proteins", "40", "--repeats", "2"])

@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from e1bind.curation.clustering import cluster, crossing
 from e1bind.curation.homologs import Criteria, Method, find_homologs
 from e1bind.curation.inputs import joined, read_input
 
+ALONE = "needs labelled chains, and MMseqs2"
 
-def main() -> None:
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print a line for each method."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("inputs", nargs="+", type=Path)
     parser.add_argument("--identity", type=float, default=0.3)
     parser.add_argument("--coverage", type=float, default=0.8)
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     wanted = Criteria(given.identity, given.coverage)
     chains = joined(
         (chain for path in given.inputs for chain in read_input(path, ["train", "test"])), given.inputs[0]

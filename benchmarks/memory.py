@@ -1,6 +1,6 @@
 """Peak memory of a training step against the number of views, with and without the gradient cache.
 
-    uv run python benchmarks/memory.py
+    python -m benchmarks memory
 
 `view_execution = "separate"` is the gradient cache: embeddings of one view after the other without keeping
 activations, the losses' gradient with respect to the embeddings, then one view at a time with a graph, dropout
@@ -11,39 +11,36 @@ compared without dropout first, since they draw it in another order.
 
 from __future__ import annotations
 
-from _harness import arguments, finish, peak_megabytes, print_peak, rounded, seconds, start
-
-# isort: split
-import os
 import tempfile
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
 
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn import functional as F
 
+from benchmarks._backbones import e1_backbone
+from benchmarks._benchmark import Benchmark, Figures, Step, Table
+from benchmarks._harness import medians, peak_megabytes, ratio, rounded, rounds
 from e1bind.contracts import STANDARD_RESIDUES, LossInputs, View
 from e1bind_backbones.e1 import E1Config
-from e1bind_backbones.e1.backbone import E1Backbone
 from e1bind_backbones.e1.random_init import random_model
-from e1bind_backbones.options import E1Options
 from e1bind_losses.nt_xent import NTXent
 from e1bind_losses.options import NTXentOptions, PrototypeBCEOptions
 from e1bind_losses.prototype_bce import PrototypeBCE
 
-CHAINS, RESIDUES, WIDTH, LAYERS = 4, 500, 256, 8
+CHAINS = 4
 VIEWS = (1, 2, 8)
 EXECUTIONS = ("separate", "batched")
 
 
-def views_of(num_views: int) -> list[list[View]]:
+def views_of(num_views: int, residues: int) -> list[list[View]]:
     """`num_views` views of each chain, a tenth of its residues hidden in each."""
     rng = np.random.default_rng(0)
     proteins = []
     for _ in range(CHAINS):
-        truth = "".join(rng.choice(list(STANDARD_RESIDUES), RESIDUES))
-        selected_VL = rng.random((num_views, RESIDUES)) < 0.1
+        truth = "".join(rng.choice(list(STANDARD_RESIDUES), residues))
+        selected_VL = rng.random((num_views, residues)) < 0.1
         hidden = ("".join("?" if s else c for s, c in zip(row, truth, strict=True)) for row in selected_VL)
         proteins.append([View(truth, text, row) for text, row in zip(hidden, selected_VL, strict=True)])
     return proteins
@@ -52,27 +49,27 @@ def views_of(num_views: int) -> list[list[View]]:
 class Case:
     """The model and one way to run its views."""
 
-    def __init__(self, execution: str, num_views: int, device: torch.device, dropout: float) -> None:
+    def __init__(self, execution: str, num_views: int, options: Namespace, dropout: float) -> None:
         config = E1Config(
-            hidden_size=WIDTH, intermediate_size=3 * WIDTH, num_hidden_layers=LAYERS, num_attention_heads=4,
-            num_key_value_heads=4, gated_mlp=True, clip_qkv=8, global_attention_every_n_layers=3,
-            rope_theta_global=500000.0,
+            hidden_size=options.width, intermediate_size=3 * options.width, num_hidden_layers=options.layers,
+            num_attention_heads=4, num_key_value_heads=4, gated_mlp=True, clip_qkv=8,
+            global_attention_every_n_layers=3, rope_theta_global=500000.0,
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             random_model(config, 0).save_pretrained(folder)
-            self.backbone = E1Backbone(E1Options(checkpoint=folder, view_execution=execution))
+            self.backbone = e1_backbone(checkpoint=folder, view_execution=execution)
             plain = self.backbone.load_model()
         torch.manual_seed(0)
         lora = LoraConfig(
             r=8, lora_dropout=dropout, target_modules=list(self.backbone.lora_targets), init_lora_weights=False
         )
-        self.model = get_peft_model(plain, lora).train().to(device)
-        self.batch = self.backbone.encoder().encode(views_of(num_views)).to(device)
+        self.model = get_peft_model(plain, lora).train()
+        self.batch = self.backbone.encoder().encode(views_of(num_views, options.residues))
         self.losses = [NTXent(NTXentOptions(cache_mb=0)), PrototypeBCE(PrototypeBCEOptions())]
-        R = CHAINS * RESIDUES
-        self.labels_R = (torch.arange(R, device=device) % 40 == 0).long()
-        self.protein_R = torch.arange(R, device=device) // RESIDUES
-        self.prototype_P = F.normalize(torch.ones(WIDTH, device=device), dim=0)
+        R = CHAINS * options.residues
+        self.labels_R = (torch.arange(R) % 40 == 0).long()
+        self.protein_R = torch.arange(R) // options.residues
+        self.prototype_P = F.normalize(torch.ones(options.width), dim=0)
 
     def step(self) -> dict[str, torch.Tensor]:
         """Forward and backward; the gradient of every adapter tensor."""
@@ -81,46 +78,56 @@ class Case:
         hidden = self.backbone.hidden(self.model, self.batch)
         z_RVD = F.normalize(hidden[self.batch.token_RV], dim=-1)
         inputs = LossInputs(z_RVD, self.batch.visible_RV, self.labels_R, self.protein_R, self.prototype_P)
-        sum(loss(inputs).value for loss in self.losses).backward()
-        return {n: p.grad for n, p in self.model.named_parameters() if p.requires_grad}
+        torch.stack([loss(inputs).value for loss in self.losses]).sum().backward()
+        return {n: p.grad for n, p in self.model.named_parameters() if p.grad is not None}
 
 
-def assert_parity(device: torch.device) -> float:
+def assert_parity(options: Namespace) -> float:
     """Largest difference of the two ways' gradients, as a share of the largest gradient."""
-    one, other = (Case(execution, 4, device, 0.0).step() for execution in EXECUTIONS)
+    one, other = (Case(execution, 4, options, 0.0).step() for execution in EXECUTIONS)
     largest = max(float(g.abs().max()) for g in one.values())
     gap = max(float((one[n] - other[n]).abs().max()) for n in one) / largest
     if gap > 1e-5:
         raise SystemExit(f"gradients differ by {gap:.1e} of the largest; not measured")
-    return gap
+    return float(f"{gap:.1e}")
 
 
-def peak_step(name: str, device: torch.device) -> Callable[[], object]:
-    """The step of "execution@V"; a small one has run before, so that libraries hold their buffers."""
-    execution, num_views = name.split("@")
-    return Case(execution, int(num_views), device, 0.1).step
+def peak(options: Namespace) -> Step:
+    """The step of "execution@V"."""
+    execution, num_views = options.peak_of.split("@")
+    return Case(execution, int(num_views), options, 0.1).step
 
 
-def main() -> None:
-    options = arguments("Peak memory against the number of views").parse_args()
-    device = start(options)
-    if options.peak_of:
-        print_peak(lambda: peak_step(options.peak_of, device), device)
-        return
-    names = [f"{execution}@{num_views}" for execution in EXECUTIONS for num_views in VIEWS]
-    result: dict[str, object] = {"gradient_gap": assert_parity(device)}
+def run(options: Namespace) -> Figures:
+    """Peak memory by number of views, and the time of the two ways at V = 4."""
+    found: Figures = {"gradient_gap": assert_parity(options)}
     if not options.no_memory:
         # glibc otherwise keeps freed blocks for later, and the resident set says more than what is alive.
-        os.environ["MALLOC_MMAP_THRESHOLD_"] = str(256 * 1024)
-        peaks = peak_megabytes(__file__, dict.fromkeys(names))
-        result["peak_mb"] = peaks
-        result["V=8 over V=1"] = rounded({e: peaks[f"{e}@8"] / peaks[f"{e}@1"] for e in EXECUTIONS})
-    steps = {e: Case(e, 4, device, 0.1).step for e in EXECUTIONS}
-    taken = seconds(steps, options.repeats, device)
-    result["seconds at V=4"] = rounded(taken)
-    result["time of the cache"] = round(taken["separate"] / taken["batched"], 2)
-    finish(result, options)
+        environment = {"MALLOC_MMAP_THRESHOLD_": str(256 * 1024)}
+        names = [f"{execution}@{num_views}" for execution in EXECUTIONS for num_views in VIEWS]
+        found["peak_mb"] = peak_megabytes(options, names, environment)
+    taken = rounds({execution: Case(execution, 4, options, 0.1).step for execution in EXECUTIONS}, options.repeats)
+    found["seconds at V=4"] = rounded(medians(taken))
+    return {**found, "separate over batched, time": round(ratio(taken, *EXECUTIONS), 2)}
 
 
-if __name__ == "__main__":
-    main()
+def tables(found: Figures) -> list[Table]:
+    """One, a row for each way."""
+    columns, rows = ["`view_execution`", "CPU s at V = 4"], []
+    if "peak_mb" in found:
+        columns += [*(f"V = {num_views}, peak MB" for num_views in VIEWS), f"V = {VIEWS[-1]} / V = {VIEWS[0]}"]
+    for execution, taken in found["seconds at V=4"].items():
+        peaks = [value for name, value in found.get("peak_mb", {}).items() if name.startswith(execution)]
+        rows.append([execution, taken, *peaks, *([round(peaks[-1] / peaks[0], 2)] if peaks else [])])
+    return [Table("A training step by the number of views", columns, rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    parser.add_argument("--residues", type=int, default=500, help="of each of four chains")
+    parser.add_argument("--width", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=8)
+
+
+QUICK = ["--residues", "12", "--width", "32", "--layers", "3", "--repeats", "1", "--no-memory"]
+BENCHMARK = Benchmark(run, tables, options, QUICK, peak)

@@ -1,6 +1,6 @@
-"""AUPRC, AUROC and HRA of many residues against scikit-learn: CPU time, one thread, interleaved, ratios as JSON.
+"""AUPRC, AUROC and HRA of many residues against scikit-learn.
 
-    uv run python benchmarks/metrics.py --residues 10_000_000 --repeats 3
+    python -m benchmarks metrics [--residues 10_000_000]
 
 Parity with scikit-learn (1e-12) is asserted before anything is timed. Two sets of scores are measured: all
 different, and rounded to four digits so that most are tied.
@@ -8,19 +8,14 @@ different, and rounded to four digits so that most are tied.
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import argparse
-import json
-import statistics
-import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 import numpy as np
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
+from benchmarks._benchmark import Benchmark, Cell, Figures, Table
+from benchmarks._harness import medians, ratio, rounded, rounds, seconds
 from e1bind.contracts import Metric, MetricInputs
 from e1bind.metrics.curves import Auprc, Auroc, Hra
 from e1bind.metrics.options import HraOptions, NoOptions
@@ -49,51 +44,52 @@ def scored(residues: int, tied: bool) -> MetricInputs:
     return MetricInputs(probabilities.astype(np.float64), labels, np.zeros(residues, np.int64))
 
 
-def cpu_seconds(variants: dict[str, Timed], repeats: int) -> dict[str, float]:
-    """Median CPU seconds per variant; the variants take turns, so that a slow minute hits all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(repeats):
-        for name, run in variants.items():
-            start = time.process_time()
-            run()
-            seconds[name].append(time.process_time() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+def of(metric: Metric, inputs: MetricInputs) -> Timed:
+    """Our way."""
+    return lambda: float(metric(inputs).value)
 
 
-def measure(residues: int, tied: bool, repeats: int) -> dict[str, object]:
+def measure(residues: int, tied: bool, repeats: int) -> Figures:
     """Compare each metric with its peer on one set of scores."""
     inputs = scored(residues, tied)
     narrow = inputs.probabilities.astype(np.float32)
-    pairs: dict[str, tuple[Metric, Timed]] = {
-        "auprc": (Auprc(NoOptions()), lambda: average_precision_score(inputs.labels, narrow)),
-        "auroc": (Auroc(NoOptions()), lambda: roc_auc_score(inputs.labels, narrow)),
-        "hra": (Hra(HraOptions()), lambda: sklearn_hra(inputs.labels, narrow)),
+    pairs: dict[str, tuple[Timed, Timed]] = {
+        "auprc": (of(Auprc(NoOptions()), inputs), lambda: float(average_precision_score(inputs.labels, narrow))),
+        "auroc": (of(Auroc(NoOptions()), inputs), lambda: float(roc_auc_score(inputs.labels, narrow))),
+        "hra": (of(Hra(HraOptions()), inputs), lambda: sklearn_hra(inputs.labels, narrow)),
     }
-    report: dict[str, object] = {"residues": residues, "distinct_scores": int(np.unique(narrow).size)}
+    found: Figures = {"distinct_scores": int(np.unique(narrow).size), "metrics": {}}
     for name, (ours, peer) in pairs.items():
-        gap = abs(ours(inputs).value - peer())
+        gap = abs(ours() - peer())
         if gap > 1e-12:
             raise SystemExit(f"{name}: {gap:.3g} away from scikit-learn; not timing a wrong number")
-        timed = cpu_seconds({"e1bind": lambda ours=ours: ours(inputs).value, "scikit-learn": peer}, repeats)
-        report[name] = {
-            "e1bind_cpu_s": round(timed["e1bind"], 3),
-            "scikit_learn_cpu_s": round(timed["scikit-learn"], 3),
-            "ratio": round(timed["scikit-learn"] / timed["e1bind"], 1),
-            "difference": gap,
-        }
-    search = cpu_seconds({"mcc": lambda: choose_threshold(narrow, inputs.labels, "mcc").value}, repeats)
-    report["choose_threshold_cpu_s"] = round(search["mcc"], 3)
-    return report
+        taken = rounds({"e1bind": ours, "scikit-learn": peer}, repeats)
+        times = rounded(medians(taken), 4)
+        found["metrics"][name] = {**times, "ratio": round(ratio(taken, "scikit-learn", "e1bind"), 1)}
+    search = seconds({"mcc": lambda: choose_threshold(narrow, inputs.labels, "mcc").value}, repeats)
+    found["choose_threshold_cpu_s"] = round(search["mcc"], 4)
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run(options: Namespace) -> Figures:
+    """Both sets of scores."""
+    sets = [measure(options.residues, tied, options.repeats) for tied in (False, True)]
+    return {"residues": options.residues, "sets": sets}
+
+
+def tables(found: Figures) -> list[Table]:
+    """One, a row for each metric and set of scores."""
+    rows: list[list[Cell]] = []
+    for scores in found["sets"]:
+        rows += [[name, scores["distinct_scores"], *times.values()] for name, times in scores["metrics"].items()]
+        rows.append(["threshold by MCC", scores["distinct_scores"], scores["choose_threshold_cpu_s"], None, None])
+    columns = ["CPU s", "distinct scores", "e1bind", "scikit-learn", "ratio"]
+    return [Table(f"{found['residues']:,} residues", columns, rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
     parser.add_argument("--residues", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
-    for tied in (False, True):
-        print(json.dumps(measure(arguments.residues, tied, arguments.repeats)))
 
 
-if __name__ == "__main__":
-    main()
+BENCHMARK = Benchmark(run, tables, options, quick=["--residues", "5000", "--repeats", "1"])

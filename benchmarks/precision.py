@@ -1,6 +1,6 @@
 """How exact NT-Xent's gradients are: their error against float64, beside that of the textbook way in fp32.
 
-    uv run python benchmarks/precision.py [--vectors 4096] [--seeds 3]
+    python -m benchmarks precision [--vectors 4096] [--seeds 3]
 
 Embeddings, V = 4 views of each residue, D = 768:
     separated    residues point anywhere: most weights are tiny, and those of a residue's own views nearly cancel
@@ -10,21 +10,21 @@ residues share cancels. Errors are |g - g64| / |g64|, the worst of the seeds.
     dense      the whole matrix in fp32 autograd
     fp32       ours; at a temperature below 1/64 with running log-sum-exps, above with plain sums
     bfloat16   ours with products = "bfloat16": operands between different residues rounded, sums in fp32
-Targets: fp32 at most twice the error of dense, bfloat16 at most 1e-3. The script fails where one is missed.
+Targets: fp32 at most twice the error of dense, bfloat16 at most 1e-3. Exit code 1 where one is missed.
 """
 
 from __future__ import annotations
 
-from _harness import arguments, finish, start
-
-# isort: split
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 import torch
-from losses import dense_value
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks._benchmark import Benchmark, Cell, Figures, Table
+from benchmarks._harness import device_option
+from benchmarks._nt_xent import Products, dense_value
 from e1bind.contracts import LossInputs
 from e1bind_losses.nt_xent import NTXent
 from e1bind_losses.options import NTXentOptions
@@ -46,7 +46,7 @@ def anisotropic(R: int) -> Tensor:
     return 3.0 * torch.randn(D) + separated(R)
 
 
-def ours(temperature: float, products: str, fused: bool = False) -> Value:
+def ours(temperature: float, products: Products, fused: bool = False) -> Value:
     loss = NTXent(NTXentOptions(temperature=temperature, products=products, fused=fused, cache_mb=0))
 
     def value(z_RVD: Tensor) -> Tensor:
@@ -104,23 +104,33 @@ def missed(table: dict[str, dict[str, dict[str, float]]]) -> list[str]:
     return sentences
 
 
-def main() -> None:
-    parser = arguments("Gradient errors of NT-Xent against float64")
-    parser.add_argument("--vectors", type=int, default=4096)
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
-    device = start(options)
+def run(options: Namespace) -> Figures:
+    """Errors by kind of embeddings and temperature."""
     table = {}
     for draw in (separated, anisotropic):
         for temperature in TEMPERATURES:
             found = []
             for seed in range(options.seeds):
                 torch.manual_seed(seed)
-                found.append(errors(draw(options.vectors // V).to(device), temperature))
+                found.append(errors(draw(options.vectors // V).to(options.device), temperature))
             table[f"{draw.__name__} at {temperature}"] = worst(found)
-    finish({"V": V, "D": D, "vectors": options.vectors, "errors": table, "missed": missed(table)}, options)
-    raise SystemExit(1 if missed(table) else 0)
+    return {"V": V, "D": D, "vectors": options.vectors, "errors": table, "missed": missed(table)}
 
 
-if __name__ == "__main__":
-    main()
+def tables(found: Figures) -> list[Table]:
+    """One: errors for unit vectors, and for embeddings before they are normalised."""
+    rows: list[list[Cell]] = []
+    for case, errors_of in found["errors"].items():
+        rows.append([case, *(f"{error['unit']:.1e}, {error['raw']:.1e}" for error in errors_of.values())])
+    columns = ["unit vectors, raw embeddings", *next(iter(found["errors"].values()))]
+    return [Table(f"Error of NT-Xent's gradient against float64, {found['vectors']:,} vectors", columns, rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    device_option(parser)
+    parser.add_argument("--vectors", type=int, default=4096)
+    parser.add_argument("--seeds", type=int, default=3)
+
+
+BENCHMARK = Benchmark(run, tables, options, quick=["--vectors", "64", "--seeds", "1"])

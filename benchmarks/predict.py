@@ -1,6 +1,6 @@
 """Prediction: batches of like length against input order, and memory over 20,000 chains.
 
-    uv run benchmarks/predict.py [--chains 1000] [--stream 20000] [--repeats 3] [--no-memory] [--out FILE]
+    python -m benchmarks predict [--chains 1000] [--stream 20000] [--no-memory]
 
 Runs of two folds are trained on the example data in a few seconds: one of a tiny E1, which computes on real tokens
 only, and one of a tiny ESM-2 through hf-mlm, which computes on padding too. The same chains are then scored sorted
@@ -13,30 +13,31 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from _harness import arguments, finish, rounded, seconds, start
 
+from benchmarks._benchmark import HERE, Benchmark, Cell, Figures, Step, Table
+from benchmarks._harness import CPU, rounded, seconds
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord, View
 from e1bind.engine.crossval import cross_validate
 from e1bind.engine.events import Listener
 from e1bind.inference.chunks import MAX_TOKENS
 from e1bind.inference.ensemble import Ensemble
-from e1bind.inference.predict import PredictOptions, predict
 from e1bind.inference.stream import predict_stream
 from e1bind.runs.reader import open_run
 from e1bind.scoring import probabilities
 from e1bind.spec import load_spec
 
-DATA = Path(__file__).resolve().parents[1] / "examples" / "data"
+DATA = HERE.parent / "examples" / "data"
+BACKBONES = ["e1", "hf-mlm"]
 FIXED = (2, 8, 32)
 SPEC = f"""\
 schema_version = 1
@@ -59,6 +60,8 @@ num_variants = 2
 ions = ["ZN"]
 epochs = 1
 warmup_epochs = 0.5
+[baselines]
+compute = []
 [metrics]
 compute = ["auprc"]
 """
@@ -89,12 +92,18 @@ def write_esm(folder: Path) -> Path:
     return folder
 
 
-def trained(folder: Path, backbone: str, options: str) -> Path:
+def trained(folder: Path, backbone: str) -> Path:
     """A small finished run."""
+    options = 'random_weights = "tiny"' if backbone == "e1" else f'checkpoint = "{write_esm(folder / "esm")}"'
     path = folder / f"{backbone}.toml"
     path.write_text(SPEC.format(backbone=backbone, options=options))
-    logging.getLogger("e1bind").setLevel(logging.ERROR)
-    done = cross_validate(load_spec(path), path, lambda *_: None, Listener(), None, None)
+    log = logging.getLogger("e1bind")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        done = cross_validate(load_spec(path), path, lambda *_: None, Listener(), None, None)
+    finally:
+        log.setLevel(level)
     assert done is not None
     return done.run.path
 
@@ -128,73 +137,75 @@ def in_input_order(ensemble: Ensemble, records: Sequence[ResidueRecord], size: i
     return found
 
 
-def speed(run: Path, count: int, repeats: int) -> dict[str, Any]:
+def speed(run: Path, count: int, repeats: int) -> Figures:
     """Seconds of each way, and how many times faster the sorted one is."""
-    ensemble = Ensemble(open_run(run), torch.device("cpu"))
+    ensemble = Ensemble(open_run(run), CPU)
     records = chains(count, 20, 200)
     ours = sorted_by_length(ensemble, records)
     others = [in_input_order(ensemble, records, size) for size in FIXED]
     worst = max(float(np.abs(a - b).max()) for other in others for a, b in zip(ours, other, strict=True))
-    assert worst < 1e-6, worst
-    variants = {"sorted, token budget": lambda: sorted_by_length(ensemble, records)}
-    variants |= {f"input order, {n} chains": lambda n=n: in_input_order(ensemble, records, n) for n in FIXED}
-    taken = seconds(variants, repeats, torch.device("cpu"))
+    if not worst < 1e-6:
+        raise SystemExit(f"probabilities differ by {worst:.1e}; not timed")
+    variants: dict[str, Step] = {"sorted, token budget": partial(sorted_by_length, ensemble, records)}
+    variants |= {f"input order, {n} chains": partial(in_input_order, ensemble, records, n) for n in FIXED}
+    taken = seconds(variants, repeats)
     base = taken["sorted, token budget"]
     return {
         "chains": count,
         "residues": sum(map(len, records)),
         "max_tokens": MAX_TOKENS["cpu"],
-        "largest_difference": worst,
+        "largest_difference": float(f"{worst:.1e}"),
         "seconds": rounded(taken),
-        "times_faster": rounded({name: value / base for name, value in taken.items()}, 2),
+        "times_as_long": rounded({name: value / base for name, value in taken.items()}, 2),
     }
 
 
-def memory(run: Path, folder: Path, count: int) -> dict[str, Any]:
+def memory(run: Path, folder: Path, count: int) -> Figures:
     """Resident megabytes of a process that predicts `count` chains, every tenth of the way."""
     fasta = folder / "stream.fasta"
     fasta.write_text("".join(f">{r.id}\n{r.sequence}\n" for r in chains(count, 20, 80)))
-    command = [sys.executable, __file__, "--peak-of", json.dumps([str(run), str(fasta), count])]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return {"chains": count, **json.loads(printed.splitlines()[-1])}
+    command = [sys.executable, "-m", "benchmarks._predict_stream", str(run), str(fasta), str(count)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)
+    return {"chains": count, "resident_mb_at_each_tenth": json.loads(done.stdout.splitlines()[-1])}
 
 
-def sample(run: str, fasta: str, count: int) -> None:
-    """In the process of its own: predict, and print the resident set as it goes."""
-    resident: list[float] = []
-    done = 0
-
-    def advance(_: int) -> None:
-        nonlocal done
-        done += 1
-        if done % (count // 10) == 0:
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            resident.append(round(pages * resource.getpagesize() / 2**20, 1))
-
-    predict(Path(run), PredictOptions(Path(fasta), Path(fasta).with_suffix(".csv"), device="cpu"), advance)
-    print(json.dumps({"resident_mb_at_each_tenth": resident}))
-
-
-def main() -> None:
-    parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--chains", type=int, default=1000, help="chains of the timed rounds")
-    parser.add_argument("--stream", type=int, default=20_000, help="chains of the memory run")
-    options = parser.parse_args()
-    start(options)
-    if options.peak_of:
-        sample(*json.loads(options.peak_of))
-        return
+def run(options: Namespace) -> Figures:
+    """Times of both backbones, and the memory of a long prediction."""
     with tempfile.TemporaryDirectory() as name:
-        run = trained(Path(name), "e1", 'random_weights = "tiny"')
-        esm = trained(Path(name), "hf-mlm", f'checkpoint = "{write_esm(Path(name) / "esm")}"')
-        result: dict[str, Any] = {
-            "e1": speed(run, options.chains, options.repeats),
-            "hf-mlm": speed(esm, options.chains, options.repeats),
+        folder = Path(name)
+        runs = {backbone: trained(folder, backbone) for backbone in options.backbones}
+        found: Figures = {
+            "backbones": {backbone: speed(run, options.chains, options.repeats) for backbone, run in runs.items()}
         }
         if not options.no_memory:
-            result["memory"] = memory(run, Path(name), options.stream)
-    finish(result, options)
+            found["memory"] = memory(runs[options.backbones[0]], folder, options.stream)
+    return found
 
 
-if __name__ == "__main__":
-    main()
+def tables(found: Figures) -> list[Table]:
+    """Times of both backbones, and the memory of a long prediction."""
+    rows: list[list[Cell]] = []
+    for backbone, figures in found["backbones"].items():
+        times, slower = figures["seconds"], figures["times_as_long"]
+        ours, *others = times
+        rows.append([backbone, times[ours], *(f"{times[name]} ({slower[name]})" for name in others)])
+    one = next(iter(found["backbones"].values()))
+    columns = ["CPU s (times as long)", *one["seconds"]]
+    drawn = [Table(f"{one['chains']:,} chains, {one['residues']:,} residues", columns, rows)]
+    if memory := found.get("memory"):
+        tenths = memory["resident_mb_at_each_tenth"]
+        columns = ["", *(f"{10 * (i + 1)} %" for i in range(len(tenths)))]
+        drawn.append(Table(f"`predict` over {memory['chains']:,} chains", columns, [["resident MB", *tenths]]))
+    return drawn
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    parser.add_argument("--backbones", nargs="+", choices=BACKBONES, default=BACKBONES)
+    parser.add_argument("--chains", type=int, default=1000, help="chains of the timed rounds")
+    parser.add_argument("--stream", type=int, default=20_000, help="chains of the memory run")
+    parser.add_argument("--no-memory", action="store_true", help="leave the memory run out")
+
+
+QUICK = ["--backbones", "hf-mlm", "--chains", "8", "--repeats", "1", "--no-memory"]
+BENCHMARK = Benchmark(run, tables, options, QUICK)

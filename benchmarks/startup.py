@@ -1,16 +1,20 @@
 """What a light command costs: CPU time of a process, against importing typer, rich, pydantic and pluggy alone.
 
-    python benchmarks/startup.py [ROUNDS]
+    python -m benchmarks startup [--repeats 13]
 
-The variants take turns; medians of the children's user and system time.
+The variants take turns; medians of the children's user and system time. Nothing is computed that could differ.
 """
 
 from __future__ import annotations
 
 import os
-import statistics
+import resource
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
+
+from benchmarks._benchmark import Benchmark, Figures, Table
+from benchmarks._harness import medians, ratio, rounded
 
 BASE = ["-c", "import typer, rich.table, pluggy; from pydantic import BaseModel"]
 ONE_COMMAND = """
@@ -30,29 +34,42 @@ VARIANTS = {
     "e1bind list-plugins": ["-m", "e1bind_cli", "list-plugins"],
     "e1bind check-plugin --help": ["-m", "e1bind_cli", "check-plugin", "--help"],
     "e1bind new-plugin --help": ["-m", "e1bind_cli", "new-plugin", "--help"],
+    "Python alone": ["-c", ""],
 }
 
 
 def cpu_seconds(arguments: list[str]) -> float:
-    """User and system time of a fresh interpreter."""
-    before = os.times()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    """User and system time of a fresh interpreter, which keeps byte code, as a user's does."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def main(rounds: int) -> None:
-    for arguments in VARIANTS.values():  # byte code is written, files are in memory
-        cpu_seconds(arguments)
-    times: dict[str, list[float]] = {name: [] for name in VARIANTS}
-    for _ in range(rounds):
-        for name, arguments in VARIANTS.items():
-            times[name].append(cpu_seconds(arguments))
-    base = statistics.median(times[next(iter(VARIANTS))])
-    for name, seconds in times.items():
-        middle = statistics.median(seconds)
-        print(f"{name:36} {middle:6.2f} s  {middle / base:5.2f}")
+def run(options: Namespace) -> Figures:
+    """Seconds of each variant, and how many times those of the imports alone."""
+    names = options.variants or list(VARIANTS)
+    for name in names:  # byte code is written, files are in memory
+        cpu_seconds(VARIANTS[name])
+    taken: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(options.repeats):
+        for name in names:
+            taken[name].append(cpu_seconds(VARIANTS[name]))
+    over = {name: ratio(taken, name, names[0]) for name in names}
+    return {"cpu_s": rounded(medians(taken), 2), "ratio": rounded(over, 2)}
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+def tables(found: Figures) -> list[Table]:
+    """One, a row for each variant."""
+    rows = [[name, seconds, found["ratio"][name]] for name, seconds in found["cpu_s"].items()]
+    return [Table("A fresh process", ["", "CPU s", "ratio"], rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, help="ratios are to the first (default: all)")
+    parser.set_defaults(repeats=13)
+
+
+BENCHMARK = Benchmark(run, tables, options, quick=["--variants", "Python alone", "--repeats", "1"])

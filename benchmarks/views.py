@@ -1,7 +1,7 @@
 """Views of one protein that share a context: one row for all of them, beside one forward per view.
 
-    uv run python benchmarks/views.py [--layers 6] [--repeats 3]
-    uv run python benchmarks/views.py --device cuda --dtype bfloat16 --size 150m --context 8x252 --compile-flex
+    python -m benchmarks views [--layers 6]
+    python -m benchmarks views --device cuda --dtype bfloat16 --size 150m --context 8x252 --compile-flex
 
 A toy E1 (width 256, LoRA on frozen weights), V = 4 masked views of a 300-residue query after 12 homologues of 250;
 or a published shape and another context, for a GPU.
@@ -16,18 +16,16 @@ V (C + Q) / (C + V Q). There is one backward pass after all views, as a loss tha
 
 from __future__ import annotations
 
-import argparse
-
-from _harness import arguments, finish, peak_megabytes, print_peak, rounded, seconds, start
-
-# isort: split
-from collections.abc import Callable
+from argparse import ArgumentParser, Namespace
+from functools import partial
 
 import numpy as np
 import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
+from benchmarks._benchmark import Benchmark, Cell, Figures, Step, Table
+from benchmarks._harness import device_option, peak_megabytes, rounded, seconds
 from e1bind.contracts import STANDARD_RESIDUES, TokenBatch, View
 from e1bind_backbones.e1 import E1Config
 from e1bind_backbones.e1.attention import AttentionChoice
@@ -52,7 +50,7 @@ def draw_views(query: int, homologues: int, homologue: int) -> list[View]:
     return [View(truth, text, row, context) for text, row in zip(hidden, selected_VL, strict=True)]
 
 
-def shape(options: argparse.Namespace) -> E1Config:
+def shape(options: Namespace) -> E1Config:
     """The toy model with `--layers` layers, or a published shape."""
     if options.size != "toy":
         return random_config(options.size)
@@ -66,7 +64,7 @@ def shape(options: argparse.Namespace) -> E1Config:
 class Case:
     """The model, and the batches of each variant: one with all views, or one for each view."""
 
-    def __init__(self, config: E1Config, views: list[View], options: argparse.Namespace) -> None:
+    def __init__(self, config: E1Config, views: list[View], options: Namespace) -> None:
         device, self.dtype = torch.device(options.device), getattr(torch, options.dtype)
         torch.manual_seed(0)
         self.ours = AttentionChoice("auto", options.compile_flex)
@@ -102,7 +100,7 @@ class Case:
         found = {}
         for name in VARIANTS:
             z_RVD = torch.cat(self.step(name), dim=1)
-            found[name] = z_RVD, [p.grad for p in self.model.parameters() if p.requires_grad]
+            found[name] = z_RVD, [p.grad for p in self.model.parameters() if p.grad is not None]
         z_exact, exact = found.pop("separate dense")
         embeddings = max(float((z - z_exact).abs().max()) for z, _ in found.values())
         pairs = [pair for _, gradients in found.values() for pair in zip(gradients, exact, strict=True)]
@@ -112,56 +110,75 @@ class Case:
         limits = exact_limits if self.dtype == torch.float32 else rounded_limits
         if embeddings > limits[0] or gradients > limits[1]:
             raise SystemExit(f"embeddings differ by {embeddings:.1e}, gradients by {gradients:.1e}; not timed")
-        return {"embeddings": embeddings, "gradients": gradients, "largest_gradient": largest}
+        differ = {"embeddings": embeddings, "gradients": gradients, "largest_gradient": largest}
+        return {name: float(f"{value:.1e}") for name, value in differ.items()}
 
 
-def peak_step(options: argparse.Namespace) -> Callable[[], object]:
+def context_of(options: Namespace) -> tuple[int, int]:
+    """Homologues, and residues of each."""
+    homologues, residues = map(int, options.context.split("x"))
+    return homologues, residues
+
+
+def peak(options: Namespace) -> Step:
     """The step of a variant; a small one has run before, so that libraries hold their buffers."""
-    name = options.peak_of
-    Case(random_config("tiny"), draw_views(8, 2, 8), options).step(name)
-    case = Case(shape(options), draw_views(QUERY, *options.context), options)
-    return lambda: case.step(name)
+    Case(random_config("tiny"), draw_views(8, 2, 8), options).step(options.peak_of)
+    case = Case(shape(options), draw_views(options.query, *context_of(options)), options)
+    return partial(case.step, options.peak_of)
 
 
-def measure(options: argparse.Namespace, device: torch.device) -> dict[str, object]:
+def run(options: Namespace) -> Figures:
     """Differences, times and ratios of the variants."""
-    case = Case(shape(options), draw_views(QUERY, *options.context), options)
+    case = Case(shape(options), draw_views(options.query, *context_of(options)), options)
     differ = case.assert_parity()
-    taken = seconds({name: lambda n=name: case.step(n) for name in VARIANTS}, options.repeats, device)
+    variants = {name: partial(case.step, name) for name in VARIANTS}
+    taken = seconds(variants, options.repeats, torch.device(options.device))
     ratio, speedup = case.tokens("separate") / case.tokens("shared"), taken["separate"] / taken["shared"]
-    return {
+    found: Figures = {
+        **{name: getattr(options, name) for name in ("size", "query", "context", "dtype", "compile_flex")},
+        "layers": shape(options).num_hidden_layers,
         "differ_by": differ,
         "tokens": {name: case.tokens(name) for name in VARIANTS},
         "token_ratio": round(ratio, 3),
         "seconds": rounded(taken),
         # What a user waits for is tokens seen by the views, however often they were computed.
         "view_tokens_per_second": rounded({name: case.tokens("separate") / t for name, t in taken.items()}, 1),
-        "separate_over_shared": round(speedup, 3),
+        "over_shared": rounded({name: t / taken["shared"] for name, t in taken.items()}, 2),
         "share_of_token_ratio": round(speedup / ratio, 3),
-        "separate_dense_over_shared": round(taken["separate dense"] / taken["shared"], 2),
     }
+    if not options.no_memory:
+        found["peak_megabytes"] = peak_megabytes(options, VARIANTS)
+    return found
 
 
-def main() -> None:
-    parser = arguments(__doc__.splitlines()[0])
+def tables(found: Figures) -> list[Table]:
+    """One, a column for each variant."""
+    rows: list[list[Cell]] = [
+        ["tokens", *found["tokens"].values()],
+        ["s", *found["seconds"].values()],
+        ["tokens of views per s", *found["view_tokens_per_second"].values()],
+        ["times shared", *found["over_shared"].values()],
+    ]
+    if "peak_megabytes" in found:
+        rows.append(["peak MB", *found["peak_megabytes"].values()])
+    rows.append([f"share of the token ratio, {found['token_ratio']}", found["share_of_token_ratio"], None, None])
+    title = (
+        f"{V} views of {found['query']} residues after a context of {found['context']}, {found['layers']} layers"
+    )
+    columns = ["", "shared context", "a forward per view", "a forward per view, dense mask"]
+    return [Table(title, columns, rows)]
+
+
+def options(parser: ArgumentParser) -> None:
+    """Its own."""
+    device_option(parser)
     parser.add_argument("--layers", type=int, default=6, help="layers of the toy model")
     parser.add_argument("--size", choices=["toy", "tiny", "150m", "300m", "600m"], default="toy")
+    parser.add_argument("--query", type=int, default=QUERY, help="residues of the chain")
     parser.add_argument("--context", default="12x250", help="homologues x residues of each")
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--compile-flex", action="store_true", help="compiled FlexAttention in global layers (GPU)")
-    options = parser.parse_args()
-    written = ["--layers", str(options.layers), "--size", options.size, "--context", options.context]
-    written += ["--dtype", options.dtype, "--device", options.device, *["--compile-flex"] * options.compile_flex]
-    options.context = tuple(map(int, options.context.split("x")))
-    device = start(options)
-    if options.peak_of:
-        return print_peak(lambda: peak_step(options), device)
-    result = measure(options, device)
-    if not options.no_memory:
-        result["peak_megabytes"] = peak_megabytes(__file__, dict.fromkeys(VARIANTS), written)
-    asked = {name: getattr(options, name) for name in ("size", "context", "dtype", "compile_flex")}
-    finish({"benchmark": "views", "layers": shape(options).num_hidden_layers, **asked, **result}, options)
 
 
-if __name__ == "__main__":
-    main()
+QUICK = ["--size", "tiny", "--query", "12", "--context", "2x10", "--repeats", "1", "--no-memory"]
+BENCHMARK = Benchmark(run, tables, options, QUICK, peak)

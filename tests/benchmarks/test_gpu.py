@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -14,13 +15,12 @@ from plugin_packages import environment
 
 BROKEN = """
 import sys
-from benchmarks import gpu
-import gpu_checks
+from benchmarks import _gpu_checks, gpu
 
 def broken(bench):
     raise ValueError("the card is on fire")
 
-gpu_checks.losses = broken
+_gpu_checks.losses = broken
 sys.exit(gpu.main(["--device", "cpu", "--out", sys.argv[1], "--only", "loss-values", "slices", "varlen"]))
 """
 
@@ -28,10 +28,8 @@ sys.exit(gpu.main(["--device", "cpu", "--out", sys.argv[1], "--only", "loss-valu
 @pytest.fixture
 def report_of(root: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The part of the script that needs no torch."""
-    monkeypatch.syspath_prepend(root / "benchmarks")
-    import gpu_report
-
-    return gpu_report
+    monkeypatch.syspath_prepend(root)
+    return importlib.import_module("benchmarks._gpu_report")
 
 
 def test_the_report_says_what_was_checked_and_a_check_that_breaks_ends_in_exit_code_1(root: Path, tmp_path: Path):

@@ -24,14 +24,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_attention import chain, views_of
-from gpu_bench import Bench
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from torch.nn import functional as F
 from transformers import AutoModelForMaskedLM, EsmConfig, EsmTokenizer
 
-from e1bind.contracts import Backbone, ResidueRecord
+from benchmarks._backbones import e1_backbone, esm_backbone
+from benchmarks._gpu_attention import chain, views_of
+from benchmarks._gpu_bench import Bench
+from e1bind.contracts import Backbone, ResidueRecord, View
 from e1bind.data.collate import ProteinBatch, collate
 from e1bind.engine.averages import scalars_of
 from e1bind.engine.guards import check_finite, check_gradients
@@ -42,10 +43,8 @@ from e1bind.heads.options import PrototypeHeadOptions
 from e1bind.heads.prototype import PrototypeHead
 from e1bind.scoring import Prototype
 from e1bind.spec.sections import TrainingSection
-from e1bind_backbones.e1.backbone import E1Backbone
 from e1bind_backbones.e1.layout import Job, RowLayout
 from e1bind_backbones.hf_mlm import HfMlmBackbone
-from e1bind_backbones.options import E1Options, HfMlmOptions
 from e1bind_backbones.tiny_checkpoint import VOCABULARY
 from e1bind_losses.mlm import MaskedLM
 from e1bind_losses.nt_xent import NTXent
@@ -68,7 +67,7 @@ Loaded = tuple[Backbone, nn.Module]
 
 def e1(size: str, device: torch.device) -> Loaded:
     """E1 in bfloat16, its random weights drawn on the device."""
-    backbone = E1Backbone(E1Options.model_validate({"random_weights": size, "dtype": "bfloat16"}))
+    backbone = e1_backbone(random_weights=size, dtype="bfloat16")
     with device:
         return backbone, backbone.load_model()
 
@@ -86,7 +85,8 @@ def esm2(folder: Path, layers: int, hidden: int, heads: int, device: torch.devic
         architectures=["EsmForMaskedLM"],
     )  # fmt: skip
     config.save_pretrained(folder)
-    backbone = HfMlmBackbone(HfMlmOptions(checkpoint=str(folder), dtype="bfloat16"))
+    backbone = esm_backbone(checkpoint=str(folder), dtype="bfloat16")
+    assert isinstance(backbone, HfMlmBackbone)
     with device:
         return backbone, AutoModelForMaskedLM.from_config(backbone.config, dtype=torch.bfloat16)
 
@@ -94,7 +94,9 @@ def esm2(folder: Path, layers: int, hidden: int, heads: int, device: torch.devic
 def protein_batch(backbone: Backbone, tokens: int, residues: tuple[int, int] = RESIDUES) -> ProteinBatch:
     """Chains with V views each, until the next one would make more than so many tokens; one residue in 30 binds."""
     rng = np.random.default_rng(0)
-    records, views, used = [], [], 0
+    records: list[ResidueRecord] = []
+    views: list[list[View]] = []
+    used = 0
     while True:
         length = int(rng.integers(residues[0], residues[1] + 1))
         used += V * (length + 4)
@@ -116,7 +118,7 @@ class StepCase:
         torch.manual_seed(0)
         targets = list(backbone.lora_targets)
         lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=dropout, target_modules=targets)
-        adapted = get_peft_model(network, lora)  # type: ignore[arg-type]
+        adapted = get_peft_model(network, lora)
         use_one_operation(adapted)
         self.model = ContrastiveModel(
             backbone=backbone,
@@ -172,8 +174,8 @@ class StepCase:
 
     def operations(self) -> float:
         """FLOP of a step, see above."""
-        adapted = [m for m in self.model.network.modules() if hasattr(m, "lora_A") and hasattr(m, "base_layer")]
-        sizes = [(m.base_layer.in_features, m.base_layer.out_features) for m in adapted]
+        layers = [m.base_layer for m in self.model.network.modules() if hasattr(m, "lora_A")]
+        sizes = [(layer.in_features, layer.out_features) for layer in layers if isinstance(layer, nn.Linear)]
         frozen, adapters = sum(i * o for i, o in sizes), sum(RANK * (i + o) for i, o in sizes)
         tokens, width = self.batch.tokens.tokens, self.model.backbone.hidden_size
         hidden = int((~self.batch.tokens.visible_RV).sum())

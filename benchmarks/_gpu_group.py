@@ -1,4 +1,4 @@
-"""A process group of one process: `python gpu_group.py nccl`, or gloo on a CPU. It prints a line of JSON.
+"""A process group of one: `python -m benchmarks._gpu_group nccl`, or gloo on a CPU. It prints a line of JSON.
 
 The engine's ways to speak to other processes go through the backend, and DDP's gradients are those without it.
 """
@@ -18,10 +18,9 @@ from peft import LoraConfig, get_peft_model
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from benchmarks._backbones import e1_backbone
 from e1bind.contracts import View
 from e1bind.engine import distributed
-from e1bind_backbones.e1.backbone import E1Backbone
-from e1bind_backbones.options import E1Options
 from e1bind_losses.contrast.ranks import OtherRanks
 
 CHAIN = "MKTAYIAKQRHC" * 5
@@ -47,7 +46,7 @@ def collectives(device: torch.device) -> None:
     parts = [torch.empty_like(numbers)]
     dist.all_gather(parts, numbers)
     assert torch.equal(parts[0], numbers)
-    value = {"scores": np.arange(3, dtype=np.float32), "name": "chain"}
+    value: dict[str, Any] = {"scores": np.arange(3, dtype=np.float32), "name": "chain"}
     gathered: list[Any] = [None]
     to_main: list[Any] = [None]
     shared = [value]
@@ -62,7 +61,7 @@ def collectives(device: torch.device) -> None:
 
 def ddp_difference(device: torch.device) -> float:
     """Largest difference DDP makes to an adapter's gradient, as a share of the largest gradient."""
-    backbone = E1Backbone(E1Options(random_weights="tiny"))
+    backbone = e1_backbone(random_weights="tiny")
     torch.manual_seed(0)
     lora = LoraConfig(r=4, target_modules=list(backbone.lora_targets), init_lora_weights=False)
     model = get_peft_model(backbone.load_model(), lora).train().to(device)

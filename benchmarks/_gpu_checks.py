@@ -6,22 +6,21 @@ Shape legend: R residues, V views, D embedding width.
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from gpu_attention import chain, views_of
-from gpu_bench import Bench, hold, relative
-from gpu_report import Figures
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks._backbones import e1_backbone, esm_backbone
+from benchmarks._gpu_attention import chain, views_of
+from benchmarks._gpu_bench import Bench, hold, relative
+from benchmarks._gpu_report import Figures
 from e1bind.contracts import Backbone, LossInputs, MaskedTokens, View
 from e1bind.engine.lora_linear import use_one_operation
-from e1bind_backbones.e1.backbone import E1Backbone
-from e1bind_backbones.hf_mlm import HfMlmBackbone
-from e1bind_backbones.options import E1Options, HfMlmOptions
 from e1bind_backbones.tiny_checkpoint import write_tiny_esm
 from e1bind_losses import options as loss_options
 from e1bind_losses.asymmetric import Asymmetric
@@ -35,6 +34,7 @@ from e1bind_losses.supcon import SupCon
 
 MODEL_LIMITS = {"float32": 1e-3, "bfloat16": 0.15, "float16": 2e-2}
 """Largest relative error of embeddings and adapter gradients; adapters are drawn, larger than trained ones."""
+Options = dict[str, object]
 LOSSES: dict[str, nn.Module] = {
     "nt-xent": NTXent(loss_options.NTXentOptions()),
     "supcon": SupCon(loss_options.SupConOptions()),
@@ -65,7 +65,7 @@ class AdaptedModel:
         self.backbone, self.device = backbone, device
         torch.manual_seed(0)
         lora = LoraConfig(r=4, target_modules=list(backbone.lora_targets), init_lora_weights=False)
-        self.model = get_peft_model(backbone.load_model(), lora).train()  # type: ignore[arg-type]
+        self.model = get_peft_model(backbone.load_model(), lora).train()
         if device.type == "cuda":  # on the CPU peft's own layers are the oracle
             use_one_operation(self.model)
 
@@ -91,11 +91,11 @@ def model(bench: Bench) -> Figures:
     """E1 and an ESM-2, tiny, in three dtypes and every way to run views, against fp32 with a row for each view."""
     figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        checkpoint = {"checkpoint": str(write_tiny_esm(Path(folder) / "esm"))}
-        e1_exact = {"random_weights": "tiny", "attention": "dense", "view_execution": "batched"}
-        e1_ways = {way: {"view_execution": way} for way in ("shared", "separate")}
+        checkpoint: Options = {"checkpoint": str(write_tiny_esm(Path(folder) / "esm"))}
+        e1_exact: Options = {"random_weights": "tiny", "attention": "dense", "view_execution": "batched"}
+        e1_ways: dict[str, Options] = {way: {"view_execution": way} for way in ("shared", "separate")}
         e1_ways |= {"checkpointed": {"activation_checkpointing": True}}
-        esm_ways = {"batched": {}, "separate": {"view_execution": "separate"}}
+        esm_ways: dict[str, Options] = {"batched": {}, "separate": {"view_execution": "separate"}}
         for name, exact, ways in (
             ("e1", e1_exact, e1_ways),
             ("esm-2", checkpoint | {"view_execution": "batched"}, esm_ways),
@@ -116,10 +116,8 @@ def model(bench: Bench) -> Figures:
 HALVES = ("bfloat16", "float16")
 
 
-def _backbone(name: str, options: dict[str, object]) -> Backbone:
-    if name == "e1":
-        return E1Backbone(E1Options.model_validate(options))
-    return HfMlmBackbone(HfMlmOptions.model_validate(options))
+def _backbone(name: str, options: Options) -> Backbone:
+    return e1_backbone(**options) if name == "e1" else esm_backbone(**options)
 
 
 def residues(R: int, V: int, D: int) -> LossInputs:
@@ -174,7 +172,7 @@ def value_and_gradients(
 def losses(bench: Bench) -> Figures:
     """Every loss, value and gradient, against float64 on the CPU."""
     inputs = residues(60 if bench.toy else 400, 3, 64)
-    figures = {}
+    figures: dict[str, float] = {}
     for name, loss in LOSSES.items():
         exact = value_and_gradients(loss, inputs, torch.device("cpu"), torch.float64)
         got = value_and_gradients(loss, inputs, bench.device)
@@ -184,13 +182,13 @@ def losses(bench: Bench) -> Figures:
     return hold(figures, dict.fromkeys(LOSSES, 1e-4))
 
 
-def _nt_xent(bench: Bench, ways: dict[str, dict[str, object]], temperature: float) -> dict[str, float]:
+def _nt_xent(bench: Bench, ways: dict[str, Options], temperature: float) -> dict[str, float]:
     """Errors of NT-Xent computed in several ways, for both kinds of negatives, against the CPU."""
     inputs = residues(50, 4, 32) if bench.toy else residues(1500, 4, 1280)  # several tiles of 4096, not whole ones
     wide = torch.float64 if bench.toy else torch.float32  # doubles of all pairs would take a CPU too long
     figures = {}
     for negatives in ("batch", "other-proteins"):
-        plain: dict[str, object] = {"negatives": negatives, "temperature": temperature}
+        plain: Options = {"negatives": negatives, "temperature": temperature}
         exact = value_and_gradients(_built(plain), inputs, torch.device("cpu"), wide)
         for name, how in ways.items():
             got = value_and_gradients(_built(plain | how), inputs, bench.device)
@@ -199,13 +197,13 @@ def _nt_xent(bench: Bench, ways: dict[str, dict[str, object]], temperature: floa
     return figures
 
 
-def _built(options: dict[str, object]) -> NTXent:
+def _built(options: Options) -> NTXent:
     return NTXent(loss_options.NTXentOptions.model_validate(options))
 
 
 def nt_xent(bench: Bench) -> Figures:
     """NT-Xent by tiles in plain torch: rounded products or not, tiles kept or not, plain sums or those of logs."""
-    ways: dict[str, dict[str, object]] = {
+    ways: dict[str, Options] = {
         "float32": {"cache_mb": 0},
         "float32, kept": {"cache_mb": 1000},
         "bfloat16": {"products": "bfloat16", "cache_mb": 0},
@@ -217,7 +215,7 @@ def nt_xent(bench: Bench) -> Figures:
 def fused(bench: Bench) -> Figures:
     """The kernel: with and without masks, sums and weights, whole blocks and parts of them."""
     bench.needs_gpu()
-    how: dict[str, object] = {"products": "bfloat16", "fused": True}
+    how: Options = {"products": "bfloat16", "fused": True}
     figures = hold(_nt_xent(bench, {"bfloat16": how}, 0.07), {"bfloat16": 2e-3})
     bench.fused = True
     return figures
@@ -227,23 +225,26 @@ def memory(bench: Bench) -> Figures:
     """What is to be linear is: NT-Xent against its matrix, and the gradient cache against all views at once."""
     bench.needs_gpu()
     vectors = 16384
+    ways: dict[str, Options] = {"nt-xent": {}, "nt-xent, bfloat16": {"products": "bfloat16"}}
     peaks = {}
-    for name, how in {"nt-xent": {}, "nt-xent, bfloat16": {"products": "bfloat16"}}.items():
+    for name, how in ways.items():
         moved, leaves = on(residues(vectors // 4, 4, 256), bench.device)
-        loss = _built({"cache_mb": 0, **how})
-        peaks[name] = bench.peak_gib(lambda loss=loss, x=moved, e=leaves[0]: torch.autograd.grad(loss(x).value, e))
+        peaks[name] = bench.gib_held(partial(_gradient, _built({"cache_mb": 0, **how}), moved, leaves[0]))
     shares = {name: 2**30 * value / (4 * vectors**2) for name, value in peaks.items()}
-    of_views = {
-        way: bench.peak_gib(lambda way=way: _eight_views(way, bench.device)) for way in ("batched", "separate")
-    }
+    of_views = {way: bench.gib_held(partial(_eight_views, way, bench.device)) for way in ("batched", "separate")}
     shares["separate over batched views"] = of_views["separate"] / of_views["batched"]
     # A tile is a sixteenth of the matrix; a few of them are alive at a time.
     return {**hold(shares, {"nt-xent": 0.6, "separate": 0.6}), "gib": {**peaks, **of_views}}
 
 
+def _gradient(loss: nn.Module, inputs: LossInputs, of: Tensor) -> Tensor:
+    (gradient,) = torch.autograd.grad(loss(inputs).value, of)
+    return gradient
+
+
 def _eight_views(execution: str, device: torch.device) -> None:
     """Forward and backward of eight views of four chains, with and without the gradient cache."""
-    backbone = E1Backbone(E1Options.model_validate({"random_weights": "tiny", "view_execution": execution}))
+    backbone = e1_backbone(random_weights="tiny", view_execution=execution)
     rng = np.random.default_rng(0)
     batch = backbone.encoder().encode([views_of(chain(500, rng), 8, (), rng) for _ in range(4)]).to(device)
     adapted = AdaptedModel(backbone, device)

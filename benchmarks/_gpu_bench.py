@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
-from _harness import seconds
-from gpu_report import Failed, Figures, Skipped
 from torch import Tensor
+
+from benchmarks._gpu_report import Failed, Figures, Skipped
+from benchmarks._harness import seconds
 
 
 @dataclass
@@ -45,9 +46,13 @@ class Bench:
 
     def peak_gib(self, step: Callable[[], object]) -> float | None:
         """Most memory that `step` holds at a time, in GiB, without what was there before; None on a CPU."""
-        if not self.on_gpu:
-            step()
-            return None
+        if self.on_gpu:
+            return self.gib_held(step)
+        step()
+        return None
+
+    def gib_held(self, step: Callable[[], object]) -> float:
+        """The same where there is a GPU for certain."""
         self.release()
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from gpu_bench import Bench, hold, relative
-from gpu_report import Failed, Figures
 from torch import Tensor
 
+from benchmarks._gpu_bench import Bench, hold, relative
+from benchmarks._gpu_report import Failed, Figures
 from e1bind.contracts import STANDARD_RESIDUES, TokenBatch, View
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice, takes_varlen
 from e1bind_backbones.e1.encoder import E1ViewEncoder

@@ -18,8 +18,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from gpu_bench import Bench
-from gpu_report import Failed, Figures
+from benchmarks._gpu_bench import Bench
+from benchmarks._gpu_report import Failed, Figures
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "examples" / "data"
@@ -114,8 +114,11 @@ class Processes:
 
 
 def bare_environment(folder: Path) -> dict[str, str]:
-    """Finds packages and plugins of the workspace where it is not installed: by its sources, and their metadata."""
-    path = [str(source) for source in sorted(ROOT.glob("packages/*/src"))]
+    """Finds packages and plugins of the workspace where it is not installed: by its sources, and their metadata.
+
+    The root is there for `benchmarks` itself: processes of a check have a folder of their own.
+    """
+    path = [str(ROOT), *(str(source) for source in sorted(ROOT.glob("packages/*/src")))]
     if not entry_points(group="e1bind"):
         for file in ROOT.glob("packages/*/pyproject.toml"):
             _write_metadata(folder, tomllib.loads(file.read_text())["project"])
@@ -138,8 +141,7 @@ class ProcessGroup:
 
     def __init__(self, folder: Path, environment: dict[str, str], backend: str) -> None:
         self.processes = Processes(folder)
-        script = str(Path(__file__).with_name("gpu_group.py"))
-        self.process = self.processes.start("group", script, backend, **environment)
+        self.process = self.processes.start("group", "-m", "benchmarks._gpu_group", backend, **environment)
 
     def check(self) -> Figures:
         """What it found. Raises `Failed`."""
