@@ -21,6 +21,7 @@ from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
+from e1bind.engine.memory_plan import tell_memory
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
 from e1bind.engine.stopping import StopRequest
 from e1bind.engine.tracking import tracked
@@ -130,6 +131,7 @@ class _CrossValidation:
         self.pipeline, self.records, self.plan = pipeline, records, plan
         self.world, self.draw = here, draw
         self.listener = listener
+        self.told_memory = False
 
     def check(self, run: RunDir, force: bool) -> None:
         """Hold the run against what it was begun with. Raises `RunError`."""
@@ -240,15 +242,21 @@ class _CrossValidation:
         data = FoldData(fold, train, held_out, self.plan.group_of)
         fold_baselines(self.pipeline, trainer.model.network, data, folder, self.world)
         stop.raise_if(stop.agreed(self.world), f"before fold {fold} trained on")
-        result = trainer.run(self._commit)
+        result = trainer.run(lambda: self._begin_training(trainer))
         log.info("fold %d: best epoch %d of %d", fold, result.best_epoch, result.epochs)
         if join and self.world.is_main:
             join_rows(self.run_dir)
 
-    def _commit(self) -> None:
+    def _begin_training(self, trainer: FoldTrainer) -> None:
         """A change that was forced goes into the record once a fold has taken it up, and before it trains."""
-        if self.world.is_main:
-            self.going_on = self.going_on.commit()
+        if not self.world.is_main:
+            return
+        self.going_on = self.going_on.commit()
+        if not self.told_memory:
+            self.told_memory = True
+            tell_memory(
+                self.pipeline, trainer.model, trainer.prototypes, trainer.train, trainer.fold, self.world.device
+            )
 
     def _concluded(self) -> Finished:
         """The run put together, unless it was before and is whole still."""
