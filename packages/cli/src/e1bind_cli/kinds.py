@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from e1bind.plugins import KINDS
-
 ALIASES = {
     "data": "reader",
     "readers": "reader",
@@ -22,5 +20,7 @@ ALIASES = {
 
 def kind_of(word: str) -> str | None:
     """The kind that is meant, e.g. by `losses`, `view-generator` or `views`; None for none."""
+    from e1bind.plugins import KINDS  # here: no help text waits for it
+
     kind = ALIASES.get(word, word.replace("-", "_"))
     return kind if kind in KINDS else None

@@ -9,8 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
-
 ABSENT = "(absent)"
 """In place of a value: TOML has none for what is not there."""
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -22,7 +20,7 @@ def toml_of(value: Any) -> str:
         return ABSENT
     if isinstance(value, enum.Enum):
         return toml_of(value.value)
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_dump"):  # a pydantic model, told without loading pydantic
         return toml_of(value.model_dump(exclude_none=True))
     if isinstance(value, Mapping):
         pairs = [f"{_key(key)} = {toml_of(inner)}" for key, inner in value.items()]
