@@ -68,17 +68,16 @@ def _time(step: Step, device: torch.device) -> float:
     return first.elapsed_time(last) / 1e3
 
 
-def peak_megabytes(
-    options: Namespace, variants: Iterable[str], environment: Mapping[str, str] | None = None
-) -> dict[str, float]:
+def peak_megabytes(options: Namespace, variants: Iterable[str]) -> dict[str, float]:
     """Peak memory that one run of each variant adds, each in a process of its own with the options of this one."""
+    # glibc otherwise keeps freed blocks for later: the resident set would say more than what is alive, and scatter.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(256 * 1024)}
     found = {}
     for variant in variants:
         command = [sys.executable, "-m", "benchmarks", *options.command, "--peak-of", variant]
         done = subprocess.run(
-            command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent,
-            env={**os.environ, **(environment or {})},
-        )  # fmt: skip
+            command, check=True, stdout=subprocess.PIPE, text=True, cwd=HERE.parent, env=environment
+        )
         found[variant] = json.loads(done.stdout.splitlines()[-1])
     return found
 

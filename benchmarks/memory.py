@@ -102,10 +102,8 @@ def run(options: Namespace) -> Figures:
     """Peak memory by number of views, and the time of the two ways at V = 4."""
     found: Figures = {"gradient_gap": assert_parity(options)}
     if not options.no_memory:
-        # glibc otherwise keeps freed blocks for later, and the resident set says more than what is alive.
-        environment = {"MALLOC_MMAP_THRESHOLD_": str(256 * 1024)}
         names = [f"{execution}@{num_views}" for execution in EXECUTIONS for num_views in VIEWS]
-        found["peak_mb"] = peak_megabytes(options, names, environment)
+        found["peak_mb"] = peak_megabytes(options, names)
     taken = rounds({execution: Case(execution, 4, options, 0.1).step for execution in EXECUTIONS}, options.repeats)
     found["seconds at V=4"] = rounded(medians(taken))
     return {**found, "separate over batched, time": round(ratio(taken, *EXECUTIONS), 2)}

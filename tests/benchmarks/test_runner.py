@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "benchmarks").glob("[!_]*.py"))
-ALONE = ["accuracy", "gpu", "leaks"]
+SOURCES = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks").glob("[!_]*.py"))}
+ALONE = [name for name, source in SOURCES.items() if "\nALONE = " in source]
+TOGETHER = [name for name in SOURCES if name not in ALONE]
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,13 @@ def test_the_list_has_a_line_for_each_and_marks_those_that_all_runs(
 ):
     assert runner.main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = {words[-1]: words for line in lines if (words := line[:18].split()) and words[-1] in NAMES}
-    assert sorted(rows) == NAMES
-    assert [name for name in NAMES if rows[name][0] != "*"] == ALONE
+    rows = {words[-1]: words for line in lines if (words := line[:18].split()) and words[-1] in SOURCES}
+    assert sorted(rows) == list(SOURCES)
+    assert [name for name in sorted(rows) if rows[name][0] == "*"] == TOGETHER
+    assert {"accuracy", "gpu"} <= {*ALONE}
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ALONE])
+@pytest.mark.parametrize("name", TOGETHER)
 def test_at_toy_size_variants_agree_and_figures_are_told(
     runner: Any, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):
@@ -51,7 +53,7 @@ def test_at_toy_size_variants_agree_and_figures_are_told(
     assert "─" in told.err, "no table was drawn"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SOURCES)
 def test_each_says_what_it_takes(runner: Any, name: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as ended:
         runner.main([name, "--help"])
