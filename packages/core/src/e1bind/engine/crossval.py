@@ -15,6 +15,7 @@ from e1bind.curation.reading import read_chains
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
+from e1bind.engine.cpu_memory import keep_freed_memory
 from e1bind.engine.dataset import data_facts
 from e1bind.engine.distributed import World, device_name, peer_advice, restarts, world
 from e1bind.engine.events import Listener, Spoken
@@ -182,6 +183,7 @@ class _CrossValidation:
             yield
 
     def _train(self, folds: Sequence[int], resume: str) -> None:
+        keep_freed_memory(self.world.device)
         self._introduce()
         started = time.perf_counter()
         with StopRequest(resume) as stop:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from e1bind.contracts import UNKNOWN, TokenBatch
 from e1bind.data.collate import ProteinBatch
+from e1bind.engine.cpu_memory import keep_freed_memory
 from e1bind.engine.guards import memory_told
 from e1bind.engine.model import ContrastiveModel, unit
 from e1bind.engine.pipeline import Pipeline, adapted, build_pipeline, build_projector
@@ -46,6 +47,7 @@ class Ensemble:
 
     def __init__(self, run: FinishedRun, device: torch.device) -> None:
         self.run, self.device = run, device
+        keep_freed_memory(device)
         self.pipeline: Pipeline = build_pipeline(run.spec)
         heads = [load_heads(run.files.fold(fold)) for fold in run.folds]
         with memory_told("loading the model", "use --device cpu, or a machine with more of it"):
