@@ -21,6 +21,8 @@ _STATES = (
     (20, 4, frozenset("ABCDE")),  # solvent accessibility
 )
 """From how many letters, and how many kinds of them, on no protein is made of the letters of annotation alone."""
+ANNOTATION_LETTERS = tuple(states for _, _, states in _STATES)
+"""Only what is made of one of these sets can be annotation by its letters."""
 
 
 def is_annotation(header: str, text: str) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from e1bind.contracts import UNKNOWN, BaselineChain, ResidueRecord
-from e1bind.data.records import chains_of
+from e1bind.data.columns import chains_of
 from e1bind.engine.distributed import World
 from e1bind.engine.embeddings import Embeddings, embed_chains
 from e1bind.engine.pipeline import Pipeline
