@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import UNKNOWN, ResidueRecord
-from e1bind.data.packed_strings import Ints, PackedStrings, blocks, frozen, starts_of
+from e1bind.data.packed_strings import BLOCK, Ints, PackedStrings, blocks, frozen, starts_of
 
 Rows = NDArray[np.int64]
 Counts = NDArray[np.int32]
@@ -27,7 +27,7 @@ Counts = NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class LabelColumn:
-    """Labels of one ion: `values` int8 [K] of all rows that are known for it, in order; `known_R` says which are."""
+    """Labels of one ion: `values` int8 [K] of all rows that are known for it, in order; `known_R` says which."""
 
     values: NDArray[np.int8]
     known_R: NDArray[np.bool_]
@@ -71,8 +71,9 @@ class ChainColumns:
 
     def __post_init__(self) -> None:
         rows = len(self.ids)
-        others = [self.sequences, self.sources.number_R, self.sources.beginning_R, self.descriptions, self.alignments]
-        if any(len(column) != rows for column in others if column is not None):
+        texts = [of for of in (self.sequences, self.descriptions, self.alignments) if of is not None]
+        lengths = [len(self.sources.number_R), len(self.sources.beginning_R), *map(len, texts)]
+        if any(length != rows for length in lengths):
             raise ValueError("the columns are not equally long")
         for ion, column in self.labels.items():
             self._check(ion, column)
@@ -154,6 +155,12 @@ class ChainTable(Sequence[ResidueRecord]):
         """Residues of each chain [N]."""
         return self.columns.sequences.lengths[self.rows]
 
+    @property
+    def aligned(self) -> NDArray[np.bool_]:
+        """Whether each chain has an alignment [N]."""
+        paths = self.columns.alignments
+        return np.zeros(len(self), np.bool_) if paths is None else paths.lengths[self.rows] > 0
+
     def counts(self, ion: str) -> tuple[Counts, Counts]:
         """Residues with a known label of 0 or 1, and those that bind, of each chain, [N] and [N]."""
         if ion not in self.columns.labels:
@@ -163,15 +170,18 @@ class ChainTable(Sequence[ResidueRecord]):
 
     def binding(self, ion: str) -> Ints:
         """Places in `columns.sequences.bytes_T` of all residues of these chains that bind the ion, ascending."""
-        column = self.columns.labels[ion]
-        places = np.flatnonzero(column.values == 1)
+        column = self.columns.labels.get(ion)
+        if column is None:
+            return np.zeros(0, np.int64)
+        ends = range(0, len(column.values), BLOCK)
+        places = np.concatenate([np.flatnonzero(column.values[at : at + BLOCK] == 1) + at for at in (0, *ends[1:])])
         known = np.flatnonzero(column.known_R)
-        starts = self.columns.starts[ion][known]
-        row = known[np.searchsorted(starts, places, side="right") - 1]
-        within = places - self.columns.starts[ion][row]
+        starts = self.columns.starts[ion]
+        row = known[np.searchsorted(starts[known], places, side="right") - 1]
+        places += self.columns.sequences.cuts[row] - starts[row]
         chosen_R = np.zeros(len(self.columns), np.bool_)
         chosen_R[self.rows] = True
-        return (self.columns.sequences.cuts[row] + within)[chosen_R[row]]
+        return places[chosen_R[row]]
 
     def with_alignments(self, paths: Sequence[Path | None]) -> ChainTable:
         """The same chains, each with the path of its alignment, or without one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ BLOCK = 1 << 20
 
 
 class PackedStrings:
-    """N strings as UTF-8, one after the other: `bytes_T`, and where each begins and the last one ends, `cuts` [N + 1].
+    """N strings as UTF-8, one after the other: `bytes_T`; where each begins and the last one ends: `cuts` [N + 1].
 
     Cannot be changed. `strings[i]` is a `str`, `strings.raw(i)` its bytes.
     """
@@ -46,6 +47,15 @@ class PackedStrings:
             np.concatenate([np.zeros(0, np.uint8), *(part.bytes_T for part in parts)]),
             np.concatenate([np.zeros(1, np.int64), *cuts]),
         )
+
+    @classmethod
+    def cut(cls, bytes_T: Bytes, starts: Ints, lengths: Ints) -> PackedStrings:
+        """Copies of stretches of a buffer, from where each begins and with its length."""
+        cuts = starts_of(lengths)
+        out = np.empty(int(cuts[-1]), np.uint8)
+        for start, stop in blocks(cuts):
+            out[cuts[start] : cuts[stop]] = bytes_T[spread(starts[start:stop], lengths[start:stop])]
+        return cls(out, cuts)
 
     def __len__(self) -> int:
         return len(self.cuts) - 1
@@ -83,29 +93,28 @@ class PackedStrings:
         """The strings at `rows`, copied."""
         if len(rows) == len(self) and (rows == np.arange(len(self))).all():
             return self
-        lengths = self.lengths[rows]
-        cuts = starts_of(lengths)
-        out = np.empty(int(cuts[-1]), np.uint8)
-        for start, stop in blocks(cuts):
-            place = spread(self.cuts[rows[start:stop]], lengths[start:stop])
-            out[cuts[start] : cuts[stop]] = self.bytes_T[place]
-        return PackedStrings(out, cuts)
+        return PackedStrings.cut(self.bytes_T, self.cuts[rows], self.lengths[rows])
 
     def first_equal(self) -> Ints:
         """For each string the index of the first one that is equal to it, [N]."""
-        hashes = np.fromiter(map(hash, self.raws()), np.int64, len(self))
-        order = np.argsort(hashes, kind="stable")
-        ordered = hashes[order]
-        begins = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(order) else order
-        first = np.empty(len(self), np.int64)
-        first[order] = np.repeat(order[begins], np.diff(np.append(begins, len(order))))
-        apart = [i for i in np.flatnonzero(first != np.arange(len(self))).tolist() if self.raw(i) != self.raw(first[i])]
-        if apart:  # different strings of one hash: rare, and told apart by what they are
+        first = _first_equal(np.fromiter(map(hash, self.raws()), np.int64, len(self)))
+        again = np.flatnonzero(first != np.arange(len(self)))
+        apart = again[self._differ(again, first[again])]
+        if len(apart):  # different strings of one hash: rare, and told apart by what they are
             found: dict[bytes, int] = {}
-            mixed = np.isin(first, first[apart])
-            for i in np.flatnonzero(mixed).tolist():
+            for i in np.flatnonzero(np.isin(first, first[apart])).tolist():
                 first[i] = found.setdefault(self.raw(i), i)
         return first
+
+    def _differ(self, some: Ints, others: Ints) -> NDArray[np.bool_]:
+        """Whether each of some strings is not the other one of its pair."""
+        lengths = np.diff(self.cuts)[some]
+        differ = lengths != np.diff(self.cuts)[others]
+        for start, stop in blocks(starts_of(lengths)):
+            own = start + np.flatnonzero(~differ[start:stop])
+            one, other = (self.bytes_T[spread(self.cuts[rows[own]], lengths[own])] for rows in (some, others))
+            differ[np.repeat(own, lengths[own])[one != other]] = True
+        return differ
 
 
 class GrowingStrings:
@@ -122,15 +131,17 @@ class GrowingStrings:
 
     def extend(self, bytes_T: Bytes, lengths: Ints) -> None:
         """More strings: their bytes, and how many each of them has."""
-        self._bytes += memoryview(np.ascontiguousarray(bytes_T))
-        self._lengths += memoryview(np.ascontiguousarray(lengths, dtype=np.int64)).cast("B")
+        self._bytes += np.ascontiguousarray(bytes_T).data
+        self._lengths += np.ascontiguousarray(lengths, dtype=np.int64).data.cast("B")
 
     def packed(self) -> PackedStrings:
         """All of them; nothing can be added afterwards."""
-        return PackedStrings(np.frombuffer(self._bytes, np.uint8), starts_of(np.frombuffer(self._lengths, np.int64)))
+        return PackedStrings(
+            np.frombuffer(self._bytes, np.uint8), starts_of(np.frombuffer(self._lengths, np.int64))
+        )
 
 
-def frozen(array: NDArray[np.generic]) -> NDArray:  # type: ignore[type-arg]
+def frozen(array: NDArray[np.generic]) -> NDArray[Any]:
     """A view of `array` that cannot be written to."""
     view = array.view()
     view.flags.writeable = False
@@ -158,3 +169,15 @@ def blocks(cuts: Ints, size: int = BLOCK) -> Iterator[tuple[int, int]]:
         stop = min(max(stop, start + 1), count)
         yield start, stop
         start = stop
+
+
+def _first_equal(number_N: Ints) -> Ints:
+    """For each number the index of the first one that is equal to it, [N]."""
+    order = np.argsort(number_N, kind="stable")
+    ordered = number_N[order]
+    begins = np.ones(len(order), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    del ordered  # half a million numbers are megabytes
+    first = np.empty(len(order), np.int64)
+    first[order] = order[begins][np.cumsum(begins) - 1]
+    return first

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def _joined(tables: Sequence[ChainTable]) -> ChainTable | None:
     kept = np.flatnonzero(first_M == np.arange(len(first_M)))
     row_M = np.searchsorted(kept, first_M)  # in the new table
     parts = [(table, row_M[a:b]) for table, a, b in zip(tables, cuts[:-1], cuts[1:], strict=True)]
-    own = [kept[(kept >= a) & (kept < b)] - a for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+    own = [np.flatnonzero(first_M[a:b] == np.arange(a, b)) for a, b in pairwise(cuts.tolist())]
     rows = [table.rows[at] for table, at in zip(tables, own, strict=True)]
     columns = [table.columns for table in tables]
     sequences = PackedStrings.joined([c.sequences.take(r) for c, r in zip(columns, rows, strict=True)])

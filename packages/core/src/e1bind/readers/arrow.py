@@ -26,7 +26,7 @@ BLOCK = 1 << 20
 class TableFile:
     """A table that is read a stretch at a time, as often as wanted, and never held as a whole.
 
-    By its name it is `.csv`, `.tsv`, `.tab` or `.parquet`; text also as `.gz`. A cell of text that is empty is null.
+    By its name it is `.csv`, `.tsv`, `.tab` or `.parquet`; text also as `.gz`. An empty cell of text is null.
     Raises `DataError` where the file is no such table, is empty, or has two columns of one name.
     """
 
@@ -35,9 +35,7 @@ class TableFile:
         with self._reading():
             self.names = self._names()
         if twice := sorted({name for name in self.names if self.names.count(name) > 1}):
-            raise DataError(
-                f"{path}: has more than one column called {', '.join(map(repr, twice))}; rename them"
-            )
+            raise DataError(f"{path}: has more than one column called {', '.join(map(repr, twice))}; rename them")
 
     def batches(self, columns: Sequence[str]) -> Iterator[list[Any]]:
         """The `pyarrow.Array`s of some columns, of the rows of one stretch after the other. Raises `DataError`."""

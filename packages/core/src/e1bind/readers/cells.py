@@ -132,7 +132,8 @@ class _Words(NamedTuple):
 
 
 def _placed(words: _Words, read_B: Mask, empty_B: Mask, chains: Chains, first: int) -> Read:
-    """Labels with the words at their places. A row with a word that has none, or with two that differ, is not read."""
+    """Labels with the words at their places. A row with a word that has no place, or with two that differ at one, is
+    not read."""
     lengths = np.diff(chains.cuts)
     place_W = words.number_W - first
     fits_W = read_B[words.row_W] & (place_W >= 0) & (place_W < lengths[words.row_W])
@@ -162,7 +163,11 @@ def _words_of_lists(column: Any) -> tuple[_Words, Mask, Mask]:
     row_W = np.repeat(np.arange(len(column)), lengths)
     if not pa.types.is_integer(inner.type) or inner.null_count or pa.types.is_uint64(inner.type):
         nothing = np.zeros(0, np.int64)
-        return _Words(nothing, nothing, nothing.astype(np.uint8), nothing.astype(np.bool_)), empty_B & False, empty_B
+        return (
+            _Words(nothing, nothing, nothing.astype(np.uint8), nothing.astype(np.bool_)),
+            empty_B & False,
+            empty_B,
+        )
     words = _numbers(inner, np.arange(len(inner)))
     return words._replace(row_W=row_W), ~empty_B, empty_B
 
@@ -187,7 +192,11 @@ def _words_of_text(texts: Texts) -> tuple[_Words, Mask]:
     digit_W = digit_W + has_letter_W
     digits = starts_of((kinds == _DIGIT).astype(np.int64))
     count_W = stop_W - digit_W
-    usual_W = (count_W > 0) & (count_W <= _MOST_DIGITS) & (digits[stop_W] - digits[np.minimum(digit_W, stop_W)] == count_W)
+    usual_W = (
+        (count_W > 0)
+        & (count_W <= _MOST_DIGITS)
+        & (digits[stop_W] - digits[np.minimum(digit_W, stop_W)] == count_W)
+    )
     read_B[row_W[~usual_W]] = False
     # Without a word or brackets a cell is white space, or something that others may make sense of.
     read_B &= in_brackets | (np.bincount(row_W, minlength=len(read_B)) > 0)

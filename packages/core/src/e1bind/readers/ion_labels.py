@@ -25,7 +25,7 @@ Labels = NDArray[np.int8]
 
 
 class IonLabels:
-    """Labels of the rows so far. `read` takes a column's cells of the usual form, `read_one` any cell or ValueError."""
+    """Labels of the rows so far. `read` takes cells of the usual form, `read_one` any cell; it raises `ValueError`."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class IonLabels:
         """Keep the labels of the usual ones among the rows [start, stop) of a stretch."""
         own, labels_T = usual_B[start:stop], labels_T[cuts[start] : cuts[stop]]
         kept = labels_T if own.all() else labels_T[np.repeat(own, np.diff(cuts[start : stop + 1]))]
-        self._values += memoryview(np.ascontiguousarray(kept)).cast("B")
+        self._values += np.ascontiguousarray(kept).data.cast("B")
 
     def _one(self, row: int, cells: Sequence[Any]) -> Labels | None:
         """The labels of a row; None where it is unknown for the ion, or has problems, which are noted."""

@@ -66,7 +66,11 @@ class TableReader(FileReader[TableOptions]):
 
     def _rows_of(self, path: Path, ion: str) -> TableRows:
         """The file's rows, kept for the other ions it may hold; an ion that is asked for again reads it anew."""
-        if self._rows is None or ion in self._read or (path, stamp_of(path)) != (self._rows.file.path, self._rows.stamp):
+        if (
+            self._rows is None
+            or ion in self._read
+            or (path, stamp_of(path)) != (self._rows.file.path, self._rows.stamp)
+        ):
             self._rows, self._read = None, set()  # two files at once would take twice the memory
             self._rows = read_rows(path, self.options, self.rare_to_x)
         self._read.add(ion)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +106,7 @@ class _Growing:
         if names is not None and texts is not None:
             residues = self.letters[texts.bytes_D]
             usual_B = _usual_ids(names) & _usual_sequences(texts, residues)
-            cuts = np.flatnonzero(np.diff(usual_B, prepend=not usual_B[0], append=not usual_B[-1])) if len(ids) else []
-            for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
+            for start, stop in _runs(usual_B):
                 if usual_B[start]:
                     own = slice(names.cuts[start], names.cuts[stop])
                     self.ids.extend(names.bytes_D[own], names.lengths[start:stop])
@@ -133,6 +134,12 @@ class _Growing:
                 name = sequence = ""
             self.ids.add(name.encode())
             self._add(np.frombuffer(sequence.encode(), np.uint8), np.array([len(sequence)]))
+
+
+def _runs(usual_B: Mask) -> Iterator[tuple[int, int]]:
+    """Stretches [start, stop) of rows that are all usual, or all not."""
+    changes = np.flatnonzero(usual_B[1:] != usual_B[:-1]) + 1
+    return pairwise([0, *changes.tolist(), len(usual_B)]) if len(usual_B) else iter(())
 
 
 def _usual_ids(texts: Texts) -> Mask:
