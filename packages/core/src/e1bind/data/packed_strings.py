@@ -143,7 +143,7 @@ class GrowingStrings:
 
 def frozen(array: NDArray[np.generic]) -> NDArray[Any]:
     """A view of `array` that cannot be written to."""
-    view = array.view()
+    view = np.asarray(array).view()  # of a mapped file: a plain array, whose parts are made sooner
     view.flags.writeable = False
     return view
 

@@ -12,7 +12,6 @@ import torch
 
 from e1bind.contracts import ResidueRecord
 from e1bind.curation.folding import make_folds
-from e1bind.curation.reading import read_chains
 from e1bind.data.columns import aligned_mask, lengths_of, picked
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
@@ -24,6 +23,7 @@ from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
+from e1bind.engine.shared_chains import training_chains
 from e1bind.engine.stopping import StopRequest
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
@@ -108,8 +108,10 @@ def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, Sequence[
     check_files(spec, ["train"])
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)
-    with world(spec.run.device, spec.run.distributed_timeout_minutes) as here:
-        records = read_chains(spec, "train")
+    with (
+        world(spec.run.device, spec.run.distributed_timeout_minutes) as here,
+        training_chains(spec, here) as records,
+    ):
         plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
         yield build_pipeline(spec, msa_cache(parent)), records, plan, here

@@ -132,8 +132,7 @@ class _Words(NamedTuple):
 
 
 def _placed(words: _Words, read_B: Mask, empty_B: Mask, chains: Chains, first: int) -> Read:
-    """Labels with the words at their places. A row with a word that has no place, or with two that differ at one, is
-    not read."""
+    """Labels with the words at their places. A row is not read if a word has no place, or if two differ at one."""
     lengths = np.diff(chains.cuts)
     place_W = words.number_W - first
     fits_W = read_B[words.row_W] & (place_W >= 0) & (place_W < lengths[words.row_W])

@@ -25,7 +25,7 @@ Labels = NDArray[np.int8]
 
 
 class IonLabels:
-    """Labels of the rows so far. `read` takes cells of the usual form, `read_one` any cell; it raises `ValueError`."""
+    """Labels of the rows so far. `read` takes cells of the usual form, `read_one` any; it raises `ValueError`."""
 
     def __init__(
         self,
