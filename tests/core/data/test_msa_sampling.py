@@ -88,14 +88,16 @@ def test_golden_truncation(golden: tuple[Alignment, dict[str, Any]]) -> None:
 def test_neighbour_counts_equal_the_definition(
     rows: int, threshold: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(msa_sampling, "_BLOCK", 16)  # several blocks, the last one partly filled
+    monkeypatch.setattr(msa_sampling, "_FEW", 5)  # several blocks, the last ones partly filled
+    monkeypatch.setattr(msa_sampling, "_MANY", 16)
     columns = random_columns(rows, rows, 10)
     expected = slow_neighbor_counts([bytes(row).decode() for row in columns], threshold)
     assert neighbor_counts(columns, threshold).tolist() == expected
 
 
 def test_rows_that_repeat_and_rows_of_gaps_count_as_the_definition_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(msa_sampling, "_BLOCK", 16)
+    monkeypatch.setattr(msa_sampling, "_FEW", 5)
+    monkeypatch.setattr(msa_sampling, "_MANY", 16)
     table = random_columns(3, 40, 12)
     columns = np.concatenate([table, table[::3], table[:5], np.full((30, 12), ord("-"), dtype=np.uint8)])
     columns = columns[np.random.default_rng(0).permutation(len(columns))]

@@ -10,7 +10,7 @@ import torch
 from e1bind.curation.folding import make_folds
 from e1bind.curation.reading import read_chains
 from e1bind.engine.distributed import World
-from e1bind.engine.epoch import EpochTrainer, plan_epoch, rank_slots
+from e1bind.engine.epoch import EpochTrainer, RankSlots, plan_epoch
 from e1bind.engine.events import Listener
 from e1bind.engine.loader import Micro
 from e1bind.engine.optimization import build_optimizer
@@ -28,7 +28,7 @@ BCE_ONLY = ("losses.nt-xent.weight=0", "losses.prototype-alignment.weight=0", "l
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_every_micro_batch_counts_once_and_ranks_stay_in_step(count, size):
     micros = [Micro(str(i), ()) for i in range(count)]
-    by_rank = [rank_slots(micros, 2, World(rank, size, CPU)) for rank in range(size)]
+    by_rank = [RankSlots(micros, 2, World(rank, size, CPU)) for rank in range(size)]
     counted = [slot.micro.ion for steps in by_rank for slots in steps for slot in slots if slot.counts]
     assert sorted(counted, key=int) == [str(i) for i in range(count)]
     assert {tuple(len(slots) for slots in steps) for steps in by_rank} == {tuple(map(len, by_rank[0]))}
@@ -42,9 +42,13 @@ def test_an_epoch_holds_every_chain_of_each_ion_once_in_an_order_of_its_own(make
     for ion in ("ZN", "CA"):
         seen = [r.id for micro in first if micro.ion == ion for r in micro.records]
         assert sorted(seen) == sorted(r.id for r in records if ion in r.labels)
-    assert [m.records for m in first] != [m.records for m in second]
+    assert named(first) != named(second)
     assert [m.ion for m in first] != sorted(m.ion for m in first)  # ions are mixed
-    assert [m.records for m in plan_epoch(pipeline, records, 1, 1)] == [m.records for m in first]
+    assert named(plan_epoch(pipeline, records, 1, 1)) == named(first)
+
+
+def named(micros):
+    return [[record.id for record in micro.records] for micro in micros]
 
 
 def trainer_of(pipeline, fold=1):

@@ -5,7 +5,7 @@ Shape legend: L residues of a chain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +50,6 @@ class ResidueRecord:
 class Reader(Protocol):
     """Reads labelled chains. Built as `target(options)`."""
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
-        """The records of one ion; `split` is "train" or "test". Raises `DataError`."""
+    def read(self, ion: str, split: str) -> Sequence[ResidueRecord]:
+        """The records of one ion, a list; `split` is "train" or "test". Raises `DataError`."""
         ...

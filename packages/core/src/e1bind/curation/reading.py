@@ -17,23 +17,23 @@ def named_splits(spec: RunSpec, wanted: Sequence[str] = SPLITS) -> list[str]:
     return [split for split in wanted if split != "test" or getattr(spec.data.options, "test", None) is not None]
 
 
-def read_chains(spec: RunSpec, split: str) -> list[ResidueRecord]:
+def read_chains(spec: RunSpec, split: str) -> Sequence[ResidueRecord]:
     """The chains of all ions of a split, one record a chain, in order of first appearance; raises as below."""
     return merge_ions(read_by_ion(spec, split))
 
 
-def read_by_ion(spec: RunSpec, split: str) -> dict[str, list[ResidueRecord]]:
+def read_by_ion(spec: RunSpec, split: str) -> dict[str, Sequence[ResidueRecord]]:
     """The chains of each ion of a split, in the order of its file; raises as below."""
     return read_ions(GuardedReader(spec.data), spec.training.ions, split)
 
 
-def read_ions(reader: Reader, ions: Sequence[str], split: str) -> dict[str, list[ResidueRecord]]:
+def read_ions(reader: Reader, ions: Sequence[str], split: str) -> dict[str, Sequence[ResidueRecord]]:
     """The chains that a reader has of each ion.
 
     Raises `DataError` with the problems of all ions' files, not of the first alone; `ContractError` for a reader
     that breaks its contract.
     """
-    by_ion: dict[str, list[ResidueRecord]] = {}
+    by_ion: dict[str, Sequence[ResidueRecord]] = {}
     problems: list[str] = []
     for ion in ions:
         try:

@@ -10,6 +10,7 @@ from e1bind.contracts import ResidueRecord
 from e1bind.curation.folding import make_folds
 from e1bind.curation.reading import named_splits, read_chains
 from e1bind.curation.statistics import IonStatistics, Statistics, statistics
+from e1bind.data.columns import aligned_mask, known_mask
 from e1bind.data.fold_plan import FoldCount
 from e1bind.errors import DataError
 from e1bind.spec import RunSpec
@@ -70,5 +71,6 @@ def rehearse(spec: RunSpec) -> Rehearsal:
 
 
 def _counted(records: Sequence[ResidueRecord], ions: Sequence[str]) -> SplitData:
-    aligned = {ion: sum(record.msa is not None for record in records if ion in record.labels) for ion in ions}
+    aligned_N = aligned_mask(records)
+    aligned = {ion: int((aligned_N & known_mask(records, ion)).sum()) for ion in ions}
     return SplitData(statistics(records, ions), aligned)

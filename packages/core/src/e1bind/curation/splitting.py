@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.columns import order_by_id, picked
 from e1bind.data.groups import PER_ION, join_groups, quantities
 from e1bind.data.ids import shown_id
 from e1bind.data.labels import text_of_labels
@@ -72,18 +73,20 @@ def split(
     if not 0 < test_share < 1:
         raise UserError(f"--test-share {test_share}: give a share above 0 and below 1, as in 0.2")
     _check_ids(records)
-    ordered = sorted(records, key=lambda record: record.id)
-    members = join_groups(ordered, groups)
-    load_GQ = quantities(ordered, members, ions)
+    order = order_by_id(records)
+    ordered = picked(records, order)
+    group_N = join_groups(ordered, groups)
+    load_GQ = quantities(ordered, group_N, ions)
     _check_feasible(load_GQ, ions)
     test_G = _best(load_GQ, test_share, seed)
-    tested = {ordered[i].id for group, is_test in zip(members, test_G, strict=True) if is_test for i in group}
-    parts = {part: [r for r in records if (r.id in tested) == (part == "test")] for part in PARTS}
+    tested = np.empty(len(order), np.bool_)
+    tested[order] = test_G[group_N]
+    parts = {part: picked(records, tested == (part == "test")) for part in PARTS}
     counts = tuple(_counts(load_GQ, test_G, ions))
     for count in counts:
         if not count.positives:
             raise DataError(f"{count.part}: no binding residue of {count.ion}; try another --seed or --test-share")
-    return Split(parts, len(members), counts)
+    return Split(parts, len(load_GQ), counts)
 
 
 def _best(load_GQ: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

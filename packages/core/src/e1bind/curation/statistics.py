@@ -9,8 +9,13 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.chain_table import ChainTable
+from e1bind.data.columns import counts_of, known_for, known_mask, lengths_of
+from e1bind.data.groups import join_groups
+from e1bind.data.packed_strings import starts_of
 
 FEW = 50
 """Binding residues of an ion below which figures of it mean little."""
@@ -65,31 +70,54 @@ class Statistics:
 
 def statistics(records: Sequence[ResidueRecord], ions: Sequence[str]) -> Statistics:
     """Count chains, one record each, as `read_chains` gives them."""
-    counted = {ion: _of_ion([r for r in records if ion in r.labels], ion) for ion in ions}
-    together = {pair: _together(records, *pair) for pair in combinations(ions, 2)}
+    counted = {ion: _of_ion(records, ion) for ion in ions}
+    binding = {ion: _binding(records, ion) for ion in ions}
+    known = {ion: known_mask(records, ion) for ion in ions}
+    together = {}
+    for one, other in combinations(ions, 2):
+        both = np.intersect1d(binding[one], binding[other], assume_unique=True)
+        together[one, other] = int((known[one] & known[other]).sum()), len(both)
     return Statistics(len(records), counted, together, _warnings(records, counted))
 
 
 def _of_ion(records: Sequence[ResidueRecord], ion: str) -> IonStatistics:
-    binders: Counter[str] = Counter()
-    known = without = 0
-    for record in records:
-        labels_L = record.labels[ion]
-        places = np.flatnonzero(labels_L == 1)
-        binders.update(record.sequence[place] for place in places)
-        known += int((labels_L >= 0).sum())
-        without += not len(places)
-    lengths = [len(record) for record in records] or [0]
-    middle = (min(lengths), float(np.median(lengths)), max(lengths))
-    common = dict(sorted(binders.items(), key=lambda item: (-item[1], item[0])))
-    residues = sum(map(len, records))
-    return IonStatistics(len(records), without, residues, known, sum(common.values()), middle, common)
+    known = known_mask(records, ion)
+    labelled, binding = (counts[known] for counts in counts_of(records, ion))
+    lengths = lengths_of(records)[known] if known.any() else np.zeros(1, np.int64)
+    common = sorted(_binders(records, ion).items(), key=lambda item: (-item[1], item[0]))
+    return IonStatistics(
+        chains=int(known.sum()),
+        without_sites=int((binding == 0).sum()),
+        residues=int(lengths.sum()),
+        known=int(labelled.sum()),
+        binding=int(binding.sum()),
+        lengths=(int(lengths.min()), float(np.median(lengths)), int(lengths.max())),
+        binders=dict(common),
+    )
 
 
-def _together(records: Sequence[ResidueRecord], first: str, second: str) -> tuple[int, int]:
-    both = [record for record in records if first in record.labels and second in record.labels]
-    binding = sum(int(((r.labels[first] == 1) & (r.labels[second] == 1)).sum()) for r in both)
-    return len(both), binding
+def _binders(records: Sequence[ResidueRecord], ion: str) -> Mapping[str, int]:
+    """Binding residues by letter."""
+    if isinstance(records, ChainTable):
+        letters = np.bincount(records.columns.sequences.bytes_T[records.binding(ion)], minlength=256)
+        return {chr(code): int(letters[code]) for code in np.flatnonzero(letters).tolist()}
+    found: Counter[str] = Counter()
+    for record in known_for(records, ion):
+        found.update(record.sequence[place] for place in np.flatnonzero(record.labels[ion] == 1))
+    return found
+
+
+def _binding(records: Sequence[ResidueRecord], ion: str) -> NDArray[np.int64]:
+    """All residues that bind the ion, as places in the sequences of all records one after the other."""
+    if isinstance(records, ChainTable):
+        return records.binding(ion)
+    starts = starts_of(lengths_of(records)).tolist()
+    found = [
+        start + np.flatnonzero(record.labels[ion] == 1)
+        for record, start in zip(records, starts[:-1], strict=True)
+        if ion in record.labels
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _warnings(records: Sequence[ResidueRecord], ions: Mapping[str, IonStatistics]) -> list[str]:
@@ -99,8 +127,8 @@ def _warnings(records: Sequence[ResidueRecord], ions: Mapping[str, IonStatistics
             found.append(f"{ion}: {of.binding} binding residues; figures of fewer than {FEW} mean little")
         if of.chains and of.without_sites == of.chains:
             found.append(f"{ion}: no chain has a binding residue; is it the right column, file or ion?")
-    sequences = Counter(record.sequence for record in records)
-    repeated = sum(count for count in sequences.values() if count > 1)
+    chains_G = np.bincount(join_groups(records, None), minlength=1)
+    repeated = int(chains_G[chains_G > 1].sum())
     if repeated:
         found.append(
             f"{repeated} chains share their sequence with another one; folds keep them together, but a test set "

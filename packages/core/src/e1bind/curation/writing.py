@@ -56,7 +56,7 @@ def write_chains(out: Path, by_ion: Mapping[str, Sequence[ResidueRecord]], cells
     if form in FASTA and len(by_ion) > 1 and not several:
         raise UserError(f"{out}: a file of three lines a chain holds one ion; write {{ion}} in its name")
     merged = merge_ions(by_ion)
-    parts = [(Path(str(out).replace("{ion}", i)), list(records), [i]) for i, records in by_ion.items()]
+    parts = [(Path(str(out).replace("{ion}", i)), records, [i]) for i, records in by_ion.items()]
     if not several:
         parts = [(out, merged if len(by_ion) > 1 else parts[0][1], list(by_ion))]
     with together():

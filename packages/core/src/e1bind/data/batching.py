@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+Lengths = Sequence[int] | NDArray[np.int64]
 Batch = NDArray[np.int64]
 """Indices of the chains of one batch."""
 
 
-def fixed_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Generator) -> list[Batch]:
+def fixed_batches(lengths: Lengths, batch_size: int, rng: np.random.Generator) -> list[Batch]:
     """Shuffled batches of `batch_size` chains; the last one may be smaller."""
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; at least 1 is needed")
@@ -23,7 +24,7 @@ def fixed_batches(lengths: Sequence[int], batch_size: int, rng: np.random.Genera
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
 
-def budget_batches(lengths: Sequence[int], max_tokens: int, rng: np.random.Generator, pool: int) -> list[Batch]:
+def budget_batches(lengths: Lengths, max_tokens: int, rng: np.random.Generator, pool: int) -> list[Batch]:
     """Shuffled batches of chains of similar length, each at most `max_tokens` with its padding.
 
     The chains are shuffled and dealt into pools of `pool`; each pool is sorted by length and cut into batches.

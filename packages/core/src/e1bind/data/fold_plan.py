@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.columns import along, by_chain, order_by_id, picked
 from e1bind.data.fold_search import search_plan
 from e1bind.data.groups import PER_ION, join_groups, quantities
 from e1bind.errors import DataError
@@ -44,17 +45,19 @@ class FoldPlan:
     counts: tuple[FoldCount, ...]
     group_of: Mapping[str, int]
 
-    def split(self, records: Sequence[ResidueRecord], fold: int) -> tuple[list[ResidueRecord], list[ResidueRecord]]:
+    def split(
+        self, records: Sequence[ResidueRecord], fold: int
+    ) -> tuple[Sequence[ResidueRecord], Sequence[ResidueRecord]]:
         """The records that train in `fold`, and those it validates on; both in the order given."""
-        train = [record for record in records if self.fold_of[record.id] != fold]
-        return train, [record for record in records if self.fold_of[record.id] == fold]
+        fold_N = along(records, self.fold_of)
+        return picked(records, fold_N != fold), picked(records, fold_N == fold)
 
 
 def assign_folds(
     records: Sequence[ResidueRecord],
     ions: Sequence[str],
     folds: int,
-    groups: Mapping[str, str] | None,
+    groups: Mapping[str, str] | Mapping[str, int] | None,
     seed: int,
 ) -> FoldPlan:
     """A fold for each chain, a function of the set of records and the seed, not of their order.
@@ -65,18 +68,28 @@ def assign_folds(
     """
     if folds < 2:
         raise DataError(f"cv.folds = {folds}: cross-validation needs at least 2 folds")
-    ordered = sorted(records, key=lambda record: record.id)
-    members = join_groups(ordered, groups)
-    if len(members) < folds:
-        raise DataError(f"{len(members)} groups of related chains cannot fill {folds} folds; lower cv.folds")
-    load_GQ = quantities(ordered, members, ions)
-    _check_feasible(load_GQ, ions, folds)
-    fold_G = _best_plan(load_GQ, folds, seed)
-    fold_of = {ordered[i].id: int(fold_G[g]) + 1 for g, group in enumerate(members) for i in group}
-    counts = _count(load_GQ, fold_G, ions, folds)
+    order = order_by_id(records)
+    ordered = picked(records, order)
+    group_N = join_groups(ordered, groups)
+    found = int(group_N.max(initial=-1)) + 1
+    if found < folds:
+        raise DataError(f"{found} groups of related chains cannot fill {folds} folds; lower cv.folds")
+    fold_G = _best_plan(_shares(ordered, group_N, ions, folds), folds, seed)
+    counts = _count(quantities(ordered, fold_G[group_N], ions), ions)
     _check_positives(counts, folds)
-    group_of = {ordered[i].id: g for g, group in enumerate(members) for i in group}
-    return FoldPlan(folds, {record.id: fold_of[record.id] for record in records}, counts, group_of)
+    as_given = np.empty_like(order)
+    as_given[order] = np.arange(len(order))
+    fold_of = by_chain(records, fold_G[group_N][as_given] + 1)
+    return FoldPlan(folds, fold_of, counts, by_chain(records, group_N[as_given]))
+
+
+def _shares(
+    ordered: Sequence[ResidueRecord], group_N: NDArray[np.int64], ions: Sequence[str], folds: int
+) -> NDArray[np.float64]:
+    """Each group's share of every quantity, [G, Q]."""
+    load_GQ = quantities(ordered, group_N, ions)
+    _check_feasible(load_GQ, ions, folds)
+    return load_GQ / np.maximum(load_GQ.sum(0), 1)
 
 
 def _check_feasible(load_GQ: NDArray[np.int64], ions: Sequence[str], folds: int) -> None:
@@ -99,21 +112,15 @@ def _check_positives(counts: Sequence[FoldCount], folds: int) -> None:
             )
 
 
-def _best_plan(load_GQ: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:
-    total_Q = np.maximum(load_GQ.sum(0), 1)
-    share_GQ = load_GQ / total_Q
-    starts = RESTARTS if len(load_GQ) <= 200 else 1
+def _best_plan(share_GQ: NDArray[np.float64], folds: int, seed: int) -> NDArray[np.int64]:
+    starts = RESTARTS if len(share_GQ) <= 200 else 1
     plans = [search_plan(share_GQ, folds, np.random.default_rng([seed, start])) for start in range(starts)]
     return min(plans, key=lambda plan: plan[0])[1]
 
 
-def _count(
-    load_GQ: NDArray[np.int64], fold_G: NDArray[np.int64], ions: Sequence[str], folds: int
-) -> tuple[FoldCount, ...]:
-    counts = []
-    for fold in range(folds):
-        load_Q = load_GQ[fold_G == fold].sum(0)
-        for index, ion in enumerate(ions):
-            proteins, residues, positives = (int(x) for x in load_Q[PER_ION * index : PER_ION * (index + 1)])
-            counts.append(FoldCount(fold + 1, ion, proteins, residues, positives))
-    return tuple(counts)
+def _count(load_FQ: NDArray[np.int64], ions: Sequence[str]) -> tuple[FoldCount, ...]:
+    return tuple(
+        FoldCount(fold, ion, *load_Q[PER_ION * index : PER_ION * (index + 1)])
+        for fold, load_Q in enumerate(load_FQ.tolist(), start=1)
+        for index, ion in enumerate(ions)
+    )

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from e1bind.data.packed_strings import PackedStrings
 from e1bind.files.text import control_character, visible
 
 MAX_ID = 1000
@@ -20,6 +24,15 @@ def id_fault(name: object) -> str | None:
     if len(name) > MAX_ID:
         return f"has {len(name)} characters, at most {MAX_ID} are allowed; does the sequence stand in the header?"
     return None
+
+
+def plain_ids(ids: PackedStrings, rows: NDArray[np.int64]) -> bool:
+    """Whether it is seen at one glance that `id_fault` finds nothing: printable ASCII, none empty or over-long."""
+    lengths = ids.lengths[rows]
+    if not len(lengths):
+        return True
+    printable = ids.bytes_T.min(initial=32) >= 32 and ids.bytes_T.max(initial=32) < 127
+    return bool(printable and lengths.min() > 0 and lengths.max() <= MAX_ID)
 
 
 def shown_id(name: object) -> str:

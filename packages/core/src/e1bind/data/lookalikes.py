@@ -5,10 +5,14 @@ The letters of other alphabets are letters of residues as well, so they are read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from string import ascii_uppercase
+
+import numpy as np
+from numpy.typing import NDArray
 
 from e1bind.data.ids import shown_id
-from e1bind.data.msa_rows import is_annotation
+from e1bind.data.msa_rows import ANNOTATION_LETTERS, is_annotation
 
 MAX_TOLD = 5
 """Records that are told one by one; the others are counted."""
@@ -38,6 +42,31 @@ class Lookalikes:
         """Tell how many more there were."""
         if (more := self.found - MAX_TOLD) > 0:
             self.tell(f"{self.called}: {more} more records look like no protein")
+
+
+class LetterSets:
+    """Tells at once which of many sequences may look like no protein: those made of the letters of such alphabets.
+
+    For sequences on one line, in capitals; of all others only `resemblance` can tell.
+    """
+
+    def __init__(self) -> None:
+        self._bits = np.zeros(256, np.uint32)
+        for place, letter in enumerate(ascii_uppercase):
+            self._bits[ord(letter)] = 1 << place
+        self._sets = [self._mask(letters) for letters in (*_NUCLEOTIDES, *ANNOTATION_LETTERS)]
+
+    def _mask(self, letters: Iterable[str]) -> np.uint32:
+        return np.bitwise_or.reduce([self._bits[ord(letter)] for letter in letters])
+
+    def odd(self, letters_T: NDArray[np.uint8], cuts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Of N sequences in one buffer, beginning (and the last one ending) at `cuts` [N + 1]; [N]."""
+        some = np.flatnonzero(np.diff(cuts))
+        found = np.zeros(len(cuts) - 1, np.bool_)
+        if len(some):
+            kinds = np.bitwise_or.reduceat(self._bits[letters_T], cuts[some])
+            found[some] = np.any([kinds & ~letters == 0 for letters in self._sets], axis=0)
+        return found
 
 
 def resemblance(body: Sequence[str]) -> str | None:

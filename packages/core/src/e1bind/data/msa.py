@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, pairwise
 from pathlib import Path
 from string import ascii_lowercase, ascii_uppercase
@@ -78,9 +79,10 @@ class _Row:
     after_break: bool
     text: str = ""
 
-    @property
+    @cached_property
     def columns(self) -> str:
-        return self.text.translate(_NO_INSERTIONS)
+        """The match columns; asked for once the text is whole."""
+        return self.text if self.text.isupper() else self.text.translate(_NO_INSERTIONS)
 
     @property
     def is_ungapped(self) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.chain_table import ChainTable
 from e1bind.data.ids import shown_id
 from e1bind.errors import DataError
 from e1bind.files.text import file_part
@@ -47,10 +48,13 @@ class AlignmentPlace:
 
     def of(self, record: ResidueRecord) -> ResidueRecord:
         """The record with its alignment, where there is one."""
-        for name in file_names(record.id):
-            if (found := self._file(name)) is not None:
-                return replace(record, msa=found)
-        return record
+        found = self.path(record.id)
+        return record if found is None else replace(record, msa=found)
+
+    def path(self, name: str) -> Path | None:
+        """The alignment of the chain of an id, where there is one."""
+        files = (self._file(file) for file in file_names(name))
+        return next((file for file in files if file is not None), None)
 
     def _file(self, name: str) -> Path | None:
         if self.folder is not None:
@@ -70,10 +74,16 @@ def file_names(name: str) -> list[str]:
 
 def with_alignments(
     records: Sequence[ResidueRecord], place: AlignmentPlace, of: Path, required: bool = False
-) -> list[ResidueRecord]:
+) -> Sequence[ResidueRecord]:
     """The records of the file `of` with their alignments. Raises `DataError` where a `required` one is missing."""
-    paired = [place.of(record) for record in records]
-    missing = [shown_id(record.id) for record in paired if record.msa is None]
+    paired: Sequence[ResidueRecord]
+    if isinstance(records, ChainTable):
+        paths = [place.path(name) for name in records.ids()]
+        paired = records.with_alignments(paths)
+        missing = [shown_id(name) for name, path in zip(records.ids(), paths, strict=True) if path is None]
+    else:
+        paired = [place.of(record) for record in records]
+        missing = [shown_id(record.id) for record in paired if record.msa is None]
     if required and missing:
         raise DataError(
             f"{of}: {len(missing)} of {len(paired)} chains have no alignment in {place}: {', '.join(missing)}; "

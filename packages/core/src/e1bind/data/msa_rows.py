@@ -13,7 +13,7 @@ from e1bind.data.letters import UPPER
 
 _PREFIXES = ("ss_", "sa_", "aa_", "bb_")
 _CONSENSUS = ("cons", "consensus")
-_NOT_A_LETTER = "-.~ \t"
+_NO_LETTERS = frozenset("-.~ \t")
 _STATES = (
     (10, 2, frozenset("HEC")),  # three states, as PSIPRED writes them
     (10, 2, frozenset("HEL")),
@@ -21,6 +21,8 @@ _STATES = (
     (20, 4, frozenset("ABCDE")),  # solvent accessibility
 )
 """From how many letters, and how many kinds of them, on no protein is made of the letters of annotation alone."""
+ANNOTATION_LETTERS = tuple(states for _, _, states in _STATES)
+"""Only what is made of one of these sets can be annotation by its letters."""
 
 
 def is_annotation(header: str, text: str) -> bool:
@@ -28,11 +30,14 @@ def is_annotation(header: str, text: str) -> bool:
     name = (header.split() or [""])[0].lower()
     if name.startswith(_PREFIXES) or name in _CONSENSUS or name.endswith("_consensus"):
         return True
-    letters = [letter for letter in text if letter not in _NOT_A_LETTER]
-    if letters and all(letter.isdigit() for letter in letters):
+    kinds = set(text) - _NO_LETTERS
+    if kinds and all(kind.isdigit() for kind in kinds):
         return True
-    kinds = set(text.translate(UPPER)) - set(_NOT_A_LETTER)
-    return any(len(letters) >= most and len(kinds) >= some and kinds <= states for most, some, states in _STATES)
+    kinds = set("".join(kinds).translate(UPPER))
+    if not any(kinds <= states for states in ANNOTATION_LETTERS):  # as nearly all proteins
+        return False
+    letters = sum(letter not in _NO_LETTERS for letter in text)
+    return any(letters >= most and len(kinds) >= some and kinds <= states for most, some, states in _STATES)
 
 
 def without_dots(texts: Sequence[str]) -> list[str]:

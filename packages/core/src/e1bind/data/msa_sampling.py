@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from e1bind.data.msa_chain import GAP
 
-_BLOCK = 512
+_FEW, _MANY = 16, 2048
+"""Rows that are compared with so many others at a time, so that the pairs stay in the processor's cache."""
+_WORDS = 3
+"""Words of 64 bits whose differences a byte can count."""
 
 
 def query_similarity(columns_NC: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -26,8 +29,8 @@ def neighbor_counts(columns_NC: NDArray[np.uint8], threshold: float) -> NDArray[
     """Number of rows j near row i, [N]: m_ij / n_j >= threshold, i itself included.
 
     m_ij counts the columns in which both rows hold the same letter, n_j those in which row j is no gap; so the
-    relation is not symmetric. A row of gaps has no neighbours and is nobody's. m is a product of one-hot codes,
-    exact in float32; blocks of it serve both of their rows.
+    relation is not symmetric. A row of gaps has no neighbours and is nobody's. m is counted in bits,
+    64 columns at once, and serves both of its rows.
     """
     counts_N = np.zeros(len(columns_NC), dtype=np.int32)
     filled_N = np.flatnonzero((columns_NC != GAP).any(axis=1))
@@ -49,22 +52,68 @@ def _distinct_counts(
     rows_UC: NDArray[np.uint8], times_U: NDArray[np.float64], threshold: float
 ) -> NDArray[np.float64]:
     """`neighbor_counts` of distinct rows that stand for `times_U` rows each: whole numbers, as floats for speed."""
-    letters = np.setdiff1d(rows_UC, [GAP])
+    bits = _RowBits(rows_UC)
     enough_U = _enough((rows_UC != GAP).sum(axis=1), threshold)
     counts_U = np.zeros(len(rows_UC))
-    blocks = [slice(start, min(start + _BLOCK, len(rows_UC))) for start in range(0, len(rows_UC), _BLOCK)]
-    for index, rows in enumerate(blocks):
-        first = _one_hot(rows_UC[rows], letters)
-        for others in blocks[index:]:
-            match = first @ (first if others is rows else _one_hot(rows_UC[others], letters)).T
+    for start in range(0, len(rows_UC), _FEW):
+        rows = slice(start, min(start + _FEW, len(rows_UC)))
+        for begin in range(start, len(rows_UC), _MANY):
+            others = slice(begin, min(begin + _MANY, len(rows_UC)))
+            match = bits.matches(rows, others)
             counts_U[rows] += (match >= enough_U[others]) @ times_U[others]
-            if others is not rows:
-                counts_U[others] += times_U[rows] @ (match >= enough_U[rows, None])
+            # Among themselves the rows have counted each other already.
+            beyond = slice(max(others.start, rows.stop), others.stop)
+            if beyond.start < beyond.stop:
+                near = match[:, beyond.start - others.start :] >= enough_U[rows, None]
+                counts_U[beyond] += times_U[rows] @ near
     return counts_U
 
 
-def _one_hot(columns: NDArray[np.uint8], letters: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return (columns[:, :, None] == letters).reshape(len(columns), -1).astype(np.float32)
+class _RowBits:
+    """Rows of letters as bits: for each of P digits of a letter's number one bit a column, in W words of 64.
+
+    `digits` [P, W, U]; a gap has the number 0. `filled` [W, U]: a bit for each column that is no gap.
+    """
+
+    def __init__(self, rows_UC: NDArray[np.uint8]) -> None:
+        letters = np.setdiff1d(rows_UC, [GAP])
+        number = np.zeros(256, np.uint8)
+        number[letters] = np.arange(1, len(letters) + 1)
+        numbers_UC = number[rows_UC]
+        digits = [(numbers_UC >> np.uint8(digit)) & np.uint8(1) for digit in range(len(letters).bit_length())]
+        self.digits = np.stack([_words(digit) for digit in digits])
+        self.filled = _words((numbers_UC != 0).astype(np.uint8))
+        self.filled_U = (numbers_UC != 0).sum(axis=1, dtype=np.int32)
+
+    def matches(self, rows: slice, others: slice) -> NDArray[np.int32]:
+        """Columns in which some rows hold the letter that others hold, for each pair, [rows, others]."""
+        shape = rows.stop - rows.start, others.stop - others.start
+        differ, digit_differs = np.empty(shape, np.uint64), np.empty(shape, np.uint64)
+        some, more = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+        # What one row has in a column and the other has not is a mismatch; the rest of its columns are matches.
+        match = np.broadcast_to(self.filled_U[rows, None], shape).copy()
+        for word, filled in enumerate(self.filled):
+            first, *digits = self.digits[:, word]
+            np.bitwise_xor(first[rows, None], first[others], out=differ)
+            for digit in digits:
+                np.bitwise_xor(digit[rows, None], digit[others], out=digit_differs)
+                np.bitwise_or(differ, digit_differs, out=differ)
+            np.bitwise_and(differ, filled[rows, None], out=differ)
+            np.bitwise_count(differ, out=more)
+            if word % _WORDS == 0:
+                some, more = more, some
+            else:
+                some += more
+            if word % _WORDS == _WORDS - 1 or word == len(self.filled) - 1:
+                match -= some
+        return match
+
+
+def _words(bits_UC: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Bits of 0 and 1, 64 columns in a word, [W, U]."""
+    packed = np.packbits(bits_UC, axis=1)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8)))
+    return np.ascontiguousarray(packed.view(np.uint64).T)
 
 
 def _enough(filled_U: NDArray[np.int64], threshold: float) -> NDArray[np.float32]:

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 
 from e1bind.contracts import UNKNOWN, ResidueRecord
+from e1bind.data.chain_table import ChainTable
 
 
 def records_fault(records: Any, ion: str) -> str | None:
     """Whether a reader gave records whose labels for `ion` go with their residues."""
+    if isinstance(records, ChainTable):  # its labels go with its residues, or it would not have been made
+        stranger = next((records[i] for i in np.flatnonzero(~records.knows(ion)).tolist()), None)
+        return None if stranger is None else f"gave {stranger.id[:80]!r} {_labels_fault(stranger, ion)}"
     if not isinstance(records, list | tuple) or not all(isinstance(record, ResidueRecord) for record in records):
         return f"returned a {type(records).__name__} for {ion}; a reader returns a list of ResidueRecord objects"
     for record in records:

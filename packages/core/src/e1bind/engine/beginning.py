@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.records import chains_of
+from e1bind.data.columns import chains_of
 from e1bind.engine.distributed import World
 from e1bind.engine.held_out import load, window_batches
 from e1bind.engine.model import ContrastiveModel

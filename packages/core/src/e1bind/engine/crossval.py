@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from e1bind.contracts import ResidueRecord
 from e1bind.curation.folding import make_folds
-from e1bind.curation.reading import read_chains
+from e1bind.data.columns import aligned_mask, lengths_of, picked
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.data.windows import count_windows
 from e1bind.engine.conclusion import Draw, Finished, conclude, finished_before, whole_before
@@ -24,6 +25,7 @@ from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
 from e1bind.engine.memory_plan import tell_memory
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
+from e1bind.engine.shared_chains import training_chains
 from e1bind.engine.stopping import StopRequest
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
@@ -100,7 +102,7 @@ def collect(spec: RunSpec, path: Path, draw: Draw, inner: Listener) -> Finished:
 
 
 @contextmanager
-def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, list[ResidueRecord], FoldPlan, World]]:
+def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, Sequence[ResidueRecord], FoldPlan, World]]:
     """Components, records and folds of a spec whose run lies in `parent`, in the world this process belongs to.
 
     What is checked at once comes first, the backbone last: it may be fetched from a hub, which takes its time.
@@ -108,8 +110,10 @@ def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, list[Resi
     check_files(spec, ["train"])
     if spec.run.threads is not None:
         torch.set_num_threads(spec.run.threads)
-    with world(spec.run.device, spec.run.distributed_timeout_minutes) as here:
-        records = read_chains(spec, "train")
+    with (
+        world(spec.run.device, spec.run.distributed_timeout_minutes) as here,
+        training_chains(spec, here) as records,
+    ):
         plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
         yield build_pipeline(spec, msa_cache(parent)), records, plan, here
@@ -123,7 +127,7 @@ class _CrossValidation:
     def __init__(
         self,
         pipeline: Pipeline,
-        records: list[ResidueRecord],
+        records: Sequence[ResidueRecord],
         plan: FoldPlan,
         here: World,
         listener: Listener,
@@ -225,14 +229,18 @@ class _CrossValidation:
                 "fold %d %s: %d proteins, %d residues, %d binding",
                 count.fold, count.ion, count.proteins, count.residues, count.positives,
             )  # fmt: skip
-        lengths = [len(record) for record in self.records]
         # Each process begins at another chain: what it weighs the others find on the disk.
         first = len(self.records) * self.world.rank // self.world.size
         for contexts in (self.pipeline.train_contexts, self.pipeline.validation_contexts):
             # Before training, so that a broken alignment is found now and its weights are worked out once.
-            if contexts is not None and any(record.msa for record in self.records):
-                contexts.prepare([*self.records[first:], *self.records[:first]])
-        log.info("%s", count_windows(lengths, self.pipeline.max_residues, spec.training.window_overlap))
+            if contexts is not None and aligned_mask(self.records).any():
+                contexts.prepare(picked(self.records, np.roll(np.arange(len(self.records)), -first)))
+        log.info(
+            "%s",
+            count_windows(
+                lengths_of(self.records).tolist(), self.pipeline.max_residues, spec.training.window_overlap
+            ),
+        )
 
     def _fold(self, fold: int, stop: StopRequest, join: bool) -> None:
         if self.world.main_does(lambda: read_fold(self.run_dir.fold(fold)) is not None):

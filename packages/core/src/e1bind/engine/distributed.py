@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from torch import distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from e1bind.errors import LostProcess, UserError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class World:
         """Whether this process writes the results."""
         return self.rank == 0
 
-    def share(self, items: Sequence[Any]) -> list[Any]:
+    def share(self, items: Sequence[Item]) -> Sequence[Item]:
         """This rank's part of `items`; every item goes to exactly one rank."""
-        return list(items[self.rank :: self.size])
+        return items[self.rank :: self.size]
 
     def sum(self, tensor: Tensor) -> Tensor:
         """The sum over all ranks, on every rank."""
@@ -76,6 +78,27 @@ class World:
         if failed is not None:
             raise failed
         return value
+
+    def once_a_machine(self, action: Callable[[], Item]) -> Item:
+        """What `action` returns in the first process of each machine, in all of its processes; called by all ranks.
+
+        A `UserError` in one of them ends all ranks.
+        """
+        if self.size == 1:
+            return action()
+        machine, first = os.environ.get("GROUP_RANK", "0"), os.environ.get("LOCAL_RANK", "0") == "0"
+        value: Item | None = None
+        failed: UserError | None = None
+        if first:
+            try:
+                value = action()
+            except UserError as error:
+                failed = error
+        outcomes = self.gather((machine, first, value, failed))
+        for *_, problem in outcomes:
+            if problem is not None:
+                raise problem
+        return next(value for where, is_first, value, _ in outcomes if is_first and where == machine)
 
     def barrier(self) -> None:
         """Wait for all ranks."""

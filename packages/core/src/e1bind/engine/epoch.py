@@ -11,7 +11,6 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,11 +20,13 @@ from torch.nn.parallel import DistributedDataParallel
 from e1bind.contracts import ResidueRecord
 from e1bind.data.batching import budget_batches, fixed_batches
 from e1bind.data.collate import ProteinBatch
+from e1bind.data.columns import known_mask, lengths_of
 from e1bind.engine.averages import Averages, Sums, scalars_of
 from e1bind.engine.distributed import World
 from e1bind.engine.events import Listener
 from e1bind.engine.guards import OPTIMIZER_MEMORY, check_finite, check_gradients, memory_advice, memory_told
 from e1bind.engine.loader import Micro, TrainingBatches, batches
+from e1bind.engine.micro_plan import MicroPlan, RankSlots, Slot
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.optimization import learning_rate, set_learning_rate
 from e1bind.engine.pipeline import Pipeline
@@ -34,44 +35,26 @@ from e1bind.engine.stopping import StopRequest
 from e1bind.scoring import Prototype
 
 
-@dataclass(frozen=True)
-class Slot:
-    """One forward and backward of this rank: a micro-batch, or a repeat without weight to keep ranks in step."""
-
-    micro: Micro
-    counts: bool
-
-
-def plan_epoch(pipeline: Pipeline, records: Sequence[ResidueRecord], fold: int, epoch: int) -> list[Micro]:
+def plan_epoch(pipeline: Pipeline, records: Sequence[ResidueRecord], fold: int, epoch: int) -> MicroPlan:
     """The micro-batches of all ions, mixed: every training chain of each ion exactly once."""
     spec = pipeline.spec
     section = spec.training
-    micros = []
+    lengths = lengths_of(records)
+    if pipeline.max_residues:
+        lengths = np.minimum(lengths, pipeline.max_residues)
+    by_ion = []
     for ion in section.ions:
-        chains = [r for r in records if ion in r.labels]
-        lengths = [min(len(r), pipeline.max_residues or len(r)) for r in chains]
+        chains = np.flatnonzero(known_mask(records, ion))
         rng = np.random.default_rng(derive(spec.run.seed, "batches", fold, epoch, ion))
         if section.max_tokens is None:
-            groups = fixed_batches(lengths, section.batch_size, rng)
+            groups = fixed_batches(lengths[chains], section.batch_size, rng)
         else:
             budget = section.max_tokens // pipeline.views.num_views
-            groups = budget_batches(lengths, budget, rng, section.length_pool)
-        micros += [Micro(ion, tuple(chains[i] for i in group)) for group in groups]
-    order = np.random.default_rng(derive(spec.run.seed, "order", fold, epoch)).permutation(len(micros))
-    return [micros[i] for i in order]
-
-
-def rank_slots(micros: Sequence[Micro], accum_steps: int, world: World) -> list[list[Slot]]:
-    """For each optimizer step this rank's slots; all ranks have equally many."""
-    per_step = accum_steps * world.size
-    steps = []
-    for start in range(0, len(micros), per_step):
-        group = micros[start : start + per_step]
-        mine = [Slot(micro, True) for micro in group[world.rank :: world.size]]
-        most = -(-len(group) // world.size)
-        mine += [Slot(group[0], False)] * (most - len(mine))
-        steps.append(mine)
-    return steps
+            groups = budget_batches(lengths[chains], budget, rng, section.length_pool)
+        by_ion.append((ion, [chains[group] for group in groups]))
+    count = sum(len(groups) for _, groups in by_ion)
+    order = np.random.default_rng(derive(spec.run.seed, "order", fold, epoch)).permutation(count)
+    return MicroPlan(records, by_ion, order)
 
 
 class EpochTrainer:
@@ -111,7 +94,7 @@ class EpochTrainer:
         they are now, and whether a rank was asked to stop.
         """
         self.model.train()
-        steps = rank_slots(micros[taken:], self.section.accum_steps, self.world)
+        steps = RankSlots(micros[taken:], self.section.accum_steps, self.world)
         loaded = self._load(steps, epoch)
         per_step = self.section.accum_steps * self.world.size
         whole = -(-len(micros) // per_step) * per_step
@@ -140,9 +123,8 @@ class EpochTrainer:
         """Running sums of the epoch over all ranks, on every rank."""
         return {ion: a.sums(self.world) for ion, a in self.averages.items()}
 
-    def _load(self, steps: Sequence[Sequence[Slot]], epoch: int) -> Iterator[ProteinBatch]:
-        flat = [slot.micro for slots in steps for slot in slots]
-        return batches(TrainingBatches(self.pipeline, flat, epoch), self.section.workers)
+    def _load(self, steps: RankSlots, epoch: int) -> Iterator[ProteinBatch]:
+        return batches(TrainingBatches(self.pipeline, steps.micros(), epoch), self.section.workers)
 
     def _labelled(self, slots: Sequence[Slot], group: Sequence[ProteinBatch]) -> tuple[int, bool]:
         """Labelled residues of the whole step, and whether to stop after it; of all ranks together."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from e1bind.contracts import UNKNOWN, BaselineChain, ResidueRecord
-from e1bind.data.records import chains_of
+from e1bind.data.columns import chains_of, counts_of, known_for, picked
 from e1bind.engine.distributed import World
 from e1bind.engine.embeddings import Embeddings, embed_chains
 from e1bind.engine.pipeline import Pipeline
@@ -101,10 +101,10 @@ def _made_of(pipeline: Pipeline) -> str:
     return spec_fingerprint({**seen, "seed": pipeline.spec.run.seed, "windows": json.dumps(pipeline.max_residues)})
 
 
-def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> list[ResidueRecord]:
+def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> Sequence[ResidueRecord]:
     """The training chains that baselines on embeddings learn from: all, or as many as there is room for."""
     chains = chains_of(data.train, ion)
-    size = np.array([int((r.labels[ion] >= 0).sum()) for r in chains])
+    size = counts_of(chains, ion)[0]
     room = pipeline.spec.baselines.max_residues
     if size.sum() <= room:
         return chains
@@ -116,7 +116,7 @@ def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> list[ResidueRecord]:
         "fold %d %s: baselines on embeddings learn from %d of %d chains (baselines.max_residues)",
         data.fold, ion, len(kept), len(chains),
     )  # fmt: skip
-    return [chains[i] for i in sorted(kept.tolist())]
+    return picked(chains, np.sort(kept))
 
 
 def _embeddings(
@@ -155,7 +155,7 @@ def _baseline(
     ]
     rng = np.random.default_rng(derive(pipeline.spec.run.seed, "baseline", data.fold, ion, name))
     fitted = pipeline.baselines[name].fit(chains, rng)
-    held_out = [record for record in data.held_out if ion in record.labels]
+    held_out = known_for(data.held_out, ion)
     probabilities = {r.id: scored(pipeline, name, fitted, r, embeddings) for r in held_out}
     return FoldBaseline(ion, name, fitted, probabilities)
 

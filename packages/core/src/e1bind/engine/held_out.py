@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.data.collate import ProteinBatch
+from e1bind.data.columns import ids_of, lengths_of, order_by_id
 from e1bind.data.windows import cut_windows, merge_windows
 from e1bind.engine.averages import Averages, scalars_of
 from e1bind.engine.distributed import World
@@ -69,32 +71,83 @@ Scored = tuple[str, int, NDArray[np.float32]]
 """Chain id, first residue, and a number or a vector for each residue of a piece."""
 
 
-def window_batches(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> list[list[Piece]]:
+class WindowBatches(Sequence[list[Piece]]):
+    """Batches of windows, as places in the records: a record is made when its batch is asked for."""
+
+    def __init__(
+        self, records: Sequence[ResidueRecord], window_W3: NDArray[np.int64], batches: Sequence[range]
+    ) -> None:
+        """`window_W3`: the place of each window's record, its start and its stop; `batches` the windows of each."""
+        self.records, self.window_W3, self.batches = records, window_W3, batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    @overload
+    def __getitem__(self, index: int) -> list[Piece]: ...
+    @overload
+    def __getitem__(self, index: slice) -> WindowBatches: ...
+    def __getitem__(self, index: int | slice) -> list[Piece] | WindowBatches:
+        if isinstance(index, slice):
+            return WindowBatches(self.records, self.window_W3, self.batches[index])
+        own = self.batches[index]
+        return [Piece(self.records[at], *ends) for at, *ends in self.window_W3[own.start : own.stop].tolist()]
+
+
+def window_batches(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> WindowBatches:
     """Windows of all records in batches of like length, as many views in each as a training batch has."""
     section = pipeline.spec.training
-    pieces = [
-        Piece(record, start, stop)
-        for record in records
-        for start, stop in cut_windows(len(record), pipeline.max_residues, section.window_overlap)
+    windows = [
+        (at, start, stop)
+        for at, length in enumerate(lengths_of(records).tolist())
+        for start, stop in cut_windows(length, pipeline.max_residues, section.window_overlap)
     ]
-    pieces.sort(key=lambda p: (p.stop - p.start, p.record.id, p.start))
+    window_W3 = np.array(windows, np.int64).reshape(-1, 3)
+    rank = np.empty(len(records), np.int64)
+    rank[order_by_id(records)] = np.arange(len(records))
+    at, start, stop = window_W3.T
+    window_W3 = window_W3[np.lexsort((start, rank[at], stop - start))]
     size = section.batch_size * pipeline.views.num_views
-    return [pieces[i : i + size] for i in range(0, len(pieces), size)]
+    return WindowBatches(records, window_W3, [range(i, i + size) for i in range(0, len(windows), size)])
+
+
+class _Windows(Sequence[Micro]):
+    """The windows of each batch, for one ion."""
+
+    def __init__(self, ion: str, groups: Sequence[Sequence[Piece]]) -> None:
+        self.ion, self.groups = ion, groups
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @overload
+    def __getitem__(self, index: int) -> Micro: ...
+    @overload
+    def __getitem__(self, index: slice) -> _Windows: ...
+    def __getitem__(self, index: int | slice) -> Micro | _Windows:
+        if isinstance(index, slice):
+            return _Windows(self.ion, self.groups[index])
+        return Micro(self.ion, tuple(p.record.window(p.start, p.stop) for p in self.groups[index]))
 
 
 def load(pipeline: Pipeline, ion: str, groups: Sequence[Sequence[Piece]]) -> Iterator[ProteinBatch]:
     """The batches of `groups` with one unmasked view of each window."""
-    micros = [Micro(ion, tuple(p.record.window(p.start, p.stop) for p in pieces)) for pieces in groups]
-    return batches(EvaluationBatches(pipeline, micros), pipeline.spec.training.workers)
+    return batches(EvaluationBatches(pipeline, _Windows(ion, groups)), pipeline.spec.training.workers)
 
 
 def labelled(records: Sequence[ResidueRecord], scores: Scores, ion: str) -> MetricInputs:
     """The residues of `records` with a known label, as metrics take them."""
-    known = [(r, r.labels[ion] >= 0) for r in records]
+    scored, labels = [np.zeros(0, np.float32)], [np.zeros(0, np.int8)]
+    for record in records:
+        labels_L = record.labels[ion]
+        known_L = labels_L >= 0
+        scored.append(probabilities(scores[record.id])[known_L])
+        labels.append(labels_L[known_L])
+    counts = [len(values) for values in labels[1:]]
     return MetricInputs(
-        probabilities=np.concatenate([probabilities(scores[r.id])[k] for r, k in known]).astype(np.float64),
-        labels=np.concatenate([r.labels[ion][k] for r, k in known]),
-        protein=np.repeat(np.arange(len(known)), [int(k.sum()) for _, k in known]),
+        probabilities=np.concatenate(scored).astype(np.float64),
+        labels=np.concatenate(labels),
+        protein=np.repeat(np.arange(len(counts)), counts),
     )
 
 
@@ -123,12 +176,12 @@ def by_piece(pieces: Sequence[Piece], values_R: torch.Tensor) -> list[Scored]:
 
 def merged(records: Sequence[ResidueRecord], scored: Sequence[Scored]) -> dict[str, NDArray[np.float32]]:
     """The values by chain; a residue that several windows saw gets their mean."""
-    by_chain: dict[str, list[Scored]] = {record.id: [] for record in records}
+    by_chain: dict[str, list[Scored]] = {name: [] for name in ids_of(records)}
     for part in scored:
         by_chain[part[0]].append(part)
     found: dict[str, NDArray[np.float32]] = {}
-    for record in records:
-        parts = sorted(by_chain[record.id], key=lambda part: part[1])
+    for (name, own), length in zip(by_chain.items(), lengths_of(records).tolist(), strict=True):
+        parts = sorted(own, key=lambda part: part[1])
         windows = [(start, start + len(values)) for _, start, values in parts]
-        found[record.id] = merge_windows(len(record), windows, [v for *_, v in parts]).astype(np.float32)
+        found[name] = merge_windows(length, windows, [v for *_, v in parts]).astype(np.float32)
     return found

@@ -89,8 +89,10 @@ def memory_plan(
     device: torch.device,
 ) -> MemoryPlan:
     """The plan of a fold that trains on `records`; changes nothing, random numbers included."""
-    micros = sorted(plan_epoch(pipeline, records, fold, 1), key=lambda micro: sum(map(len, micro.records)))
-    small, large = (TrainingBatches(pipeline, [micro], 1)[0] for micro in (micros[0], micros[-1]))
+    micros = plan_epoch(pipeline, records, fold, 1)
+    residues = micros.residues()
+    smallest, largest = micros[int(residues.argmin())], micros[int(residues.argmax())]
+    small, large = (TrainingBatches(pipeline, [micro], 1)[0] for micro in (smallest, largest))
     chosen = pipeline.spec.backbone
     execution = getattr(chosen.options, "view_execution", None)
     backbone, trained = model.backbone, model.training
@@ -98,7 +100,7 @@ def memory_plan(
         whole = chosen.options.model_copy(update={"view_execution": "auto"})
         model.backbone = GuardedBackbone(replace(chosen, options=whole))
         at_once = replace(pipeline, backbone=model.backbone, encoder=model.backbone.encoder())
-        small = TrainingBatches(at_once, [micros[0]], 1)[0]
+        small = TrainingBatches(at_once, [smallest], 1)[0]
     kept = _Kept(model)
     try:
         model.train()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from e1bind.contracts import MetricInputs, ResidueRecord
+from e1bind.data.columns import counts_of, known_mask
 from e1bind.data.fold_plan import FoldPlan
 from e1bind.engine.diagnostics import diagnose
 from e1bind.engine.held_out import measure
@@ -50,12 +51,9 @@ def build_summary(
 
 def data_counts(records: Sequence[ResidueRecord], ion: str) -> dict[str, int]:
     """Chains, labelled residues and binding residues of an ion."""
-    chains = [r for r in records if ion in r.labels]
-    return {
-        "proteins": len(chains),
-        "residues": sum(int((r.labels[ion] >= 0).sum()) for r in chains),
-        "positives": sum(r.positives(ion) for r in chains),
-    }
+    labelled, binding = counts_of(records, ion)
+    proteins = int(known_mask(records, ion).sum())
+    return {"proteins": proteins, "residues": int(labelled.sum()), "positives": int(binding.sum())}
 
 
 def _fold_row(

@@ -120,7 +120,7 @@ def _ions_of(run: FinishedRun, options: EvaluateOptions) -> list[str]:
 _COLUMNS = ("protein", "residue_index", "amino_acid", "ion", "label", "probability", "fold")
 
 
-def _chains(run: FinishedRun, options: EvaluateOptions, ions: Sequence[str]) -> dict[str, list[ResidueRecord]]:
+def _chains(run: FinishedRun, options: EvaluateOptions, ions: Sequence[str]) -> dict[str, Sequence[ResidueRecord]]:
     """The chains of each ion. Raises `DataError` with the problems of all files."""
     chains = read_ions(_reader(run, options), ions, "test")
     for ion, records in chains.items():

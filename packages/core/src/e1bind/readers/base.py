@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -28,7 +29,7 @@ class FileReader(ABC, Generic[Of]):
         """Whether B, J, O, U and Z are read as X."""
         return self.options.unknown_residues == "to-x"
 
-    def read(self, ion: str, split: str) -> list[ResidueRecord]:
+    def read(self, ion: str, split: str) -> Sequence[ResidueRecord]:
         """The chains that are known for `ion`, of the file of `split` ("train" or "test"). Raises `DataError`."""
         path = self.file(ion, split)
         records = self.chains_of(path, ion, split)
@@ -42,10 +43,10 @@ class FileReader(ABC, Generic[Of]):
         template = {"train": self.options.train, "test": self.options.test}[split]
         return ion_file(template, ion, split, self.table)
 
-    def chains_of(self, path: Path, ion: str, split: str) -> list[ResidueRecord]:
+    def chains_of(self, path: Path, ion: str, split: str) -> Sequence[ResidueRecord]:
         """The chains of a file that belong to a split: all, unless the format says it of each chain."""
         return self.chains(path, ion)
 
     @abstractmethod
-    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
+    def chains(self, path: Path, ion: str) -> Sequence[ResidueRecord]:
         """The chains of a file that are known for `ion`, in the file's order. Raises `DataError`."""

@@ -59,9 +59,10 @@ class Chains:
         if first is record:
             self._lookalikes.see(record.id, line, written or [record.sequence])
             return
-        if clash := _clash(first, record):
-            where = f"{self.problems.unit} {at}"
-            self.problems.add(line, f"{record.id}: already read from {where} with {clash}")
+        same = all(np.array_equal(labels, record.labels[ion]) for ion, labels in first.labels.items())
+        where = f"{self.problems.unit} {at}"
+        if fault := already_read(record.id, where, first.sequence == record.sequence, same):
+            self.problems.add(line, fault)
         else:
             self._repeats += 1
 
@@ -70,14 +71,22 @@ class Chains:
         self.problems.raise_any()
         self._lookalikes.end()
         if self._repeats:
-            path = self.problems.path
-            log.warning("%s: %d chains stand in the file more than once and were read once", path, self._repeats)
+            say_repeats(self.problems.path, self._repeats)
         return [record for record, _ in self._first.values()]
 
 
-def _clash(first: ResidueRecord, second: ResidueRecord) -> str | None:
-    if first.sequence != second.sequence:
-        return "another sequence; give each chain an id of its own"
-    if any(not np.array_equal(labels, second.labels[ion]) for ion, labels in first.labels.items()):
-        return "other labels; merge them into one record"
-    return None
+def already_read(name: str, where: str, same_sequence: bool, same_labels: bool) -> str | None:
+    """What is wrong with a chain that `where` gives under the same id; None where it says the same of it."""
+    if same_sequence and same_labels:
+        return None
+    clash = (
+        "other labels; merge them into one record"
+        if same_sequence
+        else "another sequence; give each chain an id of its own"
+    )
+    return f"{name}: already read from {where} with {clash}"
+
+
+def say_repeats(path: Path, repeats: int) -> None:
+    """Warn of chains that a file holds more than once, letter for letter the same."""
+    log.warning("%s: %d chains stand in the file more than once and were read once", path, repeats)

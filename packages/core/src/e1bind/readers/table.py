@@ -2,30 +2,35 @@
 
 A cell of an ion's column holds labels, or the positions of binding residues. A chain whose cell is empty is unknown
 for the ion, and is not among its records. Several columns that mean one ion, or the ions of a group, are united.
+
+Half a million chains fit: cells of the usual form are read a stretch of rows at a time into a `ChainTable`, and ids
+and sequences once for all ions of a file. What is odd is read cell by cell, with what is wrong of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from e1bind.contracts import ResidueRecord
-from e1bind.data.ids import shown_id
+from e1bind.data.chain_table import ChainColumns, ChainTable, LabelColumn
 from e1bind.data.ions import meant_by
-from e1bind.data.labels import labels_fault, labels_of_text, united
-from e1bind.data.letters import read_letters
+from e1bind.data.labels import labels_fault, labels_of_text
+from e1bind.data.lookalikes import Lookalikes
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
-from e1bind.files.text import one_line
-from e1bind.readers.arrow import read_table
 from e1bind.readers.base import FileReader
+from e1bind.readers.cells import Chains, Read, read_labels, read_places
+from e1bind.readers.ion_labels import IonLabels
 from e1bind.readers.options import TableOptions
 from e1bind.readers.positions import labels_of_positions
-from e1bind.readers.sources import Chains, chain_faults
+from e1bind.readers.sources import say_repeats
+from e1bind.readers.table_rows import TableRows, no_column, read_rows, stamp_of
+
+log = logging.getLogger(__name__)
 
 
 class TableReader(FileReader[TableOptions]):
@@ -33,26 +38,46 @@ class TableReader(FileReader[TableOptions]):
 
     table = "data.table"
 
-    def chains(self, path: Path, ion: str) -> list[ResidueRecord]:
+    def __init__(self, options: TableOptions) -> None:
+        super().__init__(options)
+        self._rows: TableRows | None = None
+        self._read: set[str] = set()
+
+    def chains(self, path: Path, ion: str) -> ChainTable:
         """The chains whose rows have labels for the ion. Raises `DataError`."""
-        table = read_table(path)
-        columns = self._columns(table.column_names, ion, path)
-        chains = Chains(FileProblems(path, unit="row"))
-        said = self.options.description in table.column_names
-        for number, row in enumerate(_rows(table, self.options, columns, said), start=1):
-            record = self._record(row, ion, f"{path} row {number}", number, chains.problems)
-            if record is not None:
-                chains.add(record, number)
-        records = chains.all()
-        if not records:
+        rows = self._rows_of(path, ion)
+        columns = self._columns(rows.file.names, ion, path)
+        problems = FileProblems(path, unit="row")
+        labels = IonLabels(rows, problems, self._read_cells, self._read_cell)
+        for cells in rows.file.batches(columns):
+            if labels.row + len(cells[0]) > len(rows.ids):
+                break
+            labels.take(cells)
+        if labels.row < len(rows.ids) or rows.stamp != stamp_of(path):
+            raise DataError(f"{path}: was changed while it was read; try again once it is whole")
+        column = labels.column()
+        _tell_of_lookalikes(rows, column, problems)
+        if labels.repeats:
+            say_repeats(path, labels.repeats)
+        if not column.known_R.any():
             raise DataError(f"{path}: no chain has labels of {ion}, in the column {', '.join(columns)}")
-        return records
+        made = ChainColumns(rows.ids, rows.sequences, {ion: column}, rows.sources, rows.descriptions)
+        return ChainTable(made, np.flatnonzero(column.known_R))
+
+    def _rows_of(self, path: Path, ion: str) -> TableRows:
+        """The file's rows, kept for the other ions it may hold; an ion that is asked for again reads it anew."""
+        if (
+            self._rows is None
+            or ion in self._read
+            or (path, stamp_of(path)) != (self._rows.file.path, self._rows.stamp)
+        ):
+            self._rows, self._read = None, set()  # two files at once would take twice the memory
+            self._rows = read_rows(path, self.options, self.rare_to_x)
+        self._read.add(ion)
+        return self._rows
 
     def _columns(self, names: list[str], ion: str, path: Path) -> list[str]:
-        """The columns that hold the ion's labels. Raises `DataError` for one that is not there."""
-        for key in ("id", "sequence"):
-            if getattr(self.options, key) not in names:
-                raise DataError(_no_column(path, f"data.table.{key}", getattr(self.options, key), names))
+        """The columns that hold the ion's labels. Raises `DataError` where there are none."""
         wanted = self.options.column.replace("{ion}", ion)
         if wanted in names:
             return [wanted]
@@ -62,46 +87,32 @@ class TableReader(FileReader[TableOptions]):
         others = (self.options.id, self.options.sequence, self.options.description)
         meant = [name for name in meant if name not in others]
         if not meant:
-            raise DataError(_no_column(path, "data.table.column", wanted, names))
+            raise DataError(no_column(path, "data.table.column", wanted, names))
         return meant
 
-    def _record(
-        self, row: tuple[Any, ...], ion: str, source: str, number: int, problems: FileProblems
-    ) -> ResidueRecord | None:
-        """The chain of a row; None where it is unknown for the ion, or has problems, which are noted."""
-        name, text, description, *cells = row
-        known = [cell for cell in cells if cell is not None and cell != "" and not str(cell).isspace()]
-        if not known:
-            return None
-        name = str(name).strip() if isinstance(name, str | int) else name
-        sequence = read_letters("".join(str(text or "").split()), self.rare_to_x)
-        found = list(chain_faults("" if name is None else name, sequence))
-        try:
-            labels = [self._labels(cell, sequence) for cell in known] if not found else []
-        except ValueError as error:
-            found.append(str(error))
-        for fault in found:
-            problems.add(number, f"{shown_id(name)}: {fault}")
-        if found:
-            return None
-        description = one_line(str(description or "")).strip()
-        return ResidueRecord(name, sequence, {ion: united(labels)}, source=source, description=description)
+    def _read_cells(self, column: Any, chains: Chains) -> Read:
+        if self.options.values == "labels":
+            return read_labels(column, chains)
+        assert self.options.first is not None
+        return read_places(column, chains, self.options.first)
 
-    def _labels(self, cell: Any, sequence: str) -> NDArray[np.int8]:
-        if self.options.values == "positions":
-            if isinstance(cell, int | float):
-                cell = str(cell).removesuffix(".0")
-            assert self.options.first is not None
-            return labels_of_positions(cell, sequence, self.options.first)
-        return _labels_of_string(cell, sequence)
+    def _read_cell(self, cell: Any, sequence: str) -> NDArray[np.int8]:
+        """Labels [L] of any cell. Raises `ValueError`."""
+        if self.options.values == "labels":
+            return _labels_of_string(cell, sequence)
+        if isinstance(cell, int | float):
+            cell = str(cell).removesuffix(".0")
+        assert self.options.first is not None
+        return labels_of_positions(cell, sequence, self.options.first)
 
 
-def _rows(table: Any, options: TableOptions, columns: list[str], said: bool) -> Iterator[tuple[Any, ...]]:
-    """Id, sequence, description and the ion's cells of each row, a batch at a time: never all of them in Python."""
-    names = [options.id, options.sequence, *[options.description] * said, *columns]
-    for batch in table.select(names).to_batches(max_chunksize=4096):
-        cells = [column.to_pylist() for column in batch.columns]
-        yield from zip(*cells[:2], *([] if said else [[""] * len(cells[0])]), *cells[2:], strict=True)
+def _tell_of_lookalikes(rows: TableRows, column: LabelColumn, problems: FileProblems) -> None:
+    """Raise the file's problems; of a file without any, tell how many chains look like no protein."""
+    lookalikes = Lookalikes(str(problems.path), log.warning, problems.unit)
+    for row in np.flatnonzero(column.known_R & rows.odd_R).tolist():
+        lookalikes.see(rows.ids[row], row + 1, [rows.sequences[row]])
+    problems.raise_any()
+    lookalikes.end()
 
 
 def _fits(name: str, before: str, after: str) -> bool:
@@ -120,8 +131,3 @@ def _labels_of_string(cell: Any, sequence: str) -> NDArray[np.int8]:
     if len(text) != len(sequence):
         raise ValueError(f"{len(sequence)} residues but {len(text)} labels; give exactly one label per residue")
     return labels_of_text(text)
-
-
-def _no_column(path: Path, key: str, wanted: str, names: list[str]) -> str:
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    return f"{path}: has no column {wanted!r}, which {key} names; its columns are {shown}"

@@ -26,7 +26,7 @@ from e1bind.data.letters import read_letters
 from e1bind.data.text import FileProblems
 from e1bind.errors import DataError
 from e1bind.log import log
-from e1bind.readers.arrow import SEPARATORS, read_table
+from e1bind.readers.arrow import SEPARATORS, TableFile
 from e1bind.readers.base import FileReader
 from e1bind.readers.options import UniprotOptions
 from e1bind.readers.sources import Chains, chain_faults
@@ -110,21 +110,23 @@ def _may_be_any_ion(ligand: str) -> bool:
 
 
 def _of_table(path: Path, problems: FileProblems) -> Iterator[Protein]:
-    table = read_table(path)
-    names = table.column_names
+    table = TableFile(path)
+    names = table.names
     columns = [name for name in COLUMNS if name in names]
     if missing := [name for name in ("Entry", "Sequence") if name not in names] + ([] if columns else [COLUMNS[0]]):
         raise DataError(
             f"{path}: has no column {', '.join(map(repr, missing))}; choose Entry, Sequence and Binding site "
             "under 'Customize columns' of UniProt's download"
         )
-    for number, row in enumerate(table.select(["Entry", "Sequence", *columns]).to_pylist(), start=1):
+    stretches = table.batches(["Entry", "Sequence", *columns])
+    rows = (row for cells in stretches for row in zip(*(column.to_pylist() for column in cells), strict=True))
+    for number, (entry, sequence, *texts) in enumerate(rows, start=1):
         try:
-            sites = [site for name in columns for site in sites_of_text(row[name] or "")]
+            sites = [site for text in texts for site in sites_of_text(text or "")]
         except ValueError as error:
-            problems.add(number, f"{shown_id(row['Entry'])}: {error}")
+            problems.add(number, f"{shown_id(entry)}: {error}")
             continue
-        yield number, (row["Entry"] or "").strip(), row["Sequence"] or "", sites
+        yield number, (entry or "").strip(), sequence or "", sites
 
 
 def sites_of_text(text: str) -> list[Site]:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.columns import along, by_id
 
 TRACKERS = "trackers"
 """Table of a spec that has no part in any result."""
@@ -34,8 +35,9 @@ def fingerprint(network: nn.Module) -> str:
 def data_fingerprint(records: Sequence[ResidueRecord], fold_of: Mapping[str, int]) -> str:
     """SHA-256 over every chain, its labels, its fold and its alignment."""
     digest = sha256()
-    for record in sorted(records, key=lambda r: r.id):
-        digest.update(json.dumps([record.id, record.sequence, fold_of[record.id], sorted(record.labels)]).encode())
+    ordered = by_id(records)
+    for record, fold in zip(ordered, along(ordered, fold_of).tolist(), strict=True):
+        digest.update(json.dumps([record.id, record.sequence, fold, sorted(record.labels)]).encode())
         for ion in sorted(record.labels):
             digest.update(record.labels[ion].tobytes())
         if record.msa is not None:
