@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from e1bind_backbones.e1.elementwise import clamp, rms_norm
+from e1bind_backbones.e1.elementwise import clamp, rms_norm, silu_gate
 from e1bind_backbones.e1.rope import rotate, rotation
 
 
@@ -73,3 +73,22 @@ def test_rotation_turns_pairs_and_its_gradient_turns_back():
     a, b = x[..., :2], x[..., 2:]
     expected = torch.cat([a * angles.cos() - b * angles.sin(), b * angles.cos() + a * angles.sin()], -1)
     assert torch.allclose(rotate(x, turn), expected)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (700, 211)], ids=["small", "one", "several pieces"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_gate_is_silu_times_the_gate(shape: tuple[int, int], dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, gate, upstream = (torch.randn(shape, dtype=dtype) for _ in range(3))
+    found = []
+    for way in (silu_gate, lambda x, gate: F.silu(x) * gate):
+        leaves = [x.clone().requires_grad_(), gate.clone().requires_grad_()]
+        out = way(*leaves)
+        found.append([out.detach(), *torch.autograd.grad(out, leaves, upstream)])
+    limit = 1e-12 if dtype == torch.float64 else 0.05
+    assert all(torch.allclose(a, b, rtol=limit, atol=limit) for a, b in zip(*found, strict=True))
+
+
+def test_the_gate_takes_tensors_that_are_not_contiguous() -> None:
+    x, gate = torch.randn(4, 6, requires_grad=True), torch.randn(6, 4)
+    assert torch.allclose(silu_gate(x, gate.T), F.silu(x) * gate.T)
