@@ -1,6 +1,6 @@
 """An alignment weighed anew in each epoch, and its profile read back from the disk.
 
-    python -m benchmarks alignments [--rows 1000 5000] [--columns 250]
+    python -m benchmarks alignments [--rows 1000 5000 20000] [--columns 250]
 
 CPU time, one thread, in turns; equality of the two is asserted first.
 """
@@ -70,7 +70,7 @@ def tables(found: Figures) -> list[Table]:
 
 def options(parser: ArgumentParser) -> None:
     """Its own."""
-    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 5000])
+    parser.add_argument("--rows", type=int, nargs="+", default=[1000, 5000, 20000])
     parser.add_argument("--columns", type=int, default=250)
 
 

@@ -77,7 +77,7 @@ def test_windows_of_places_are_those_of_records(make_pipeline) -> None:
 
 def test_workers_that_start_anew_map_the_chains(make_pipeline, monkeypatch, tmp_path) -> None:
     spec = make_pipeline("training.workers=1").spec
-    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda: "spawn")
+    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda allow_none: "spawn")
     monkeypatch.setattr(shared_chains.tempfile, "tempdir", str(tmp_path))
     with shared_chains.training_chains(spec, ALONE) as records:
         assert isinstance(records, ChainTable)
@@ -92,7 +92,7 @@ def test_chains_are_read_all_the_same_where_there_is_no_room_to_share_them(
     make_pipeline, monkeypatch, caplog
 ) -> None:
     spec = make_pipeline("training.workers=1").spec
-    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda: "spawn")
+    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda allow_none: "spawn")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -105,7 +105,7 @@ def test_chains_are_read_all_the_same_where_there_is_no_room_to_share_them(
 
 def test_a_mistake_in_the_data_leaves_no_files(make_pipeline, monkeypatch, tmp_path) -> None:
     spec = make_pipeline("training.workers=1").spec
-    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda: "spawn")
+    monkeypatch.setattr(shared_chains.multiprocessing, "get_start_method", lambda allow_none: "spawn")
     monkeypatch.setattr(shared_chains.tempfile, "tempdir", str(tmp_path))
     with pytest.raises(ZeroDivisionError), shared_chains.training_chains(spec, ALONE):
         raise ZeroDivisionError

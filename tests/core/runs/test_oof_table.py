@@ -7,6 +7,8 @@ import pytest
 
 from e1bind.contracts import ResidueRecord
 from e1bind.errors import RunError
+from e1bind.runs import coded_table
+from e1bind.runs.coded_table import CodedTable
 from e1bind.runs.oof_table import oof_table, read_oof, rows_of, scores_of, write_oof
 
 
@@ -72,3 +74,35 @@ def test_scores_come_back_by_chain(tmp_path):
     expected = {**SCORES["ZN"][1], **SCORES["ZN"][2]}
     assert set(back) == set(expected)
     assert all(np.array_equal(back[chain], expected[chain]) for chain in expected)
+
+
+def test_texts_are_numbers_in_memory_and_the_file_is_numpy_s_own(tmp_path):
+    table = oof_table(RECORDS, FOLD_OF, SCORES)
+    assert isinstance(table, CodedTable)
+    assert table.texts["protein"].code_N.dtype == np.uint8
+    write_oof(tmp_path / "one.npz", table)
+    np.savez_compressed(tmp_path / "two.npz", **table)
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+
+
+def test_rows_in_any_order_and_in_many_pieces_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(coded_table, "_ROWS", 4)
+    table = oof_table(RECORDS, FOLD_OF, SCORES)
+    order = np.random.default_rng(0).permutation(len(table["label"]))
+    plain = {name: column[order] for name, column in table.items()}
+    write_oof(tmp_path / "one.npz", plain)
+    back = read_oof(tmp_path / "one.npz")
+    assert list(back) == list(plain)
+    assert all(np.array_equal(back[name], plain[name]) for name in plain)
+    assert all(back[name].dtype == plain[name].dtype for name in plain)
+    for fold in (None, 1, 2):
+        ours, keep = rows_of(back, "ZN", fold), plain["label"] >= 0
+        keep &= True if fold is None else plain["fold"] == fold
+        assert ours.protein.tolist() == np.unique(plain["protein"][keep], return_inverse=True)[1].tolist()
+        assert ours.labels.tolist() == plain["label"][keep].tolist()
+
+
+def test_letters_beside_the_usual_ones_are_kept():
+    odd = ResidueRecord("odd", "ACaé", {"ZN": np.zeros(4, np.int8)})
+    table = oof_table([odd], {"odd": 1}, {"ZN": {1: {"odd": np.zeros(4, np.float32)}}})
+    assert "".join(table["amino_acid"]) == "ACaé"

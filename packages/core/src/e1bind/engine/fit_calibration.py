@@ -16,7 +16,7 @@ from e1bind.metrics.options import EceOptions, NoOptions
 from e1bind.metrics.probability_maps import Calibrator
 from e1bind.metrics.reliability import Brier, Ece
 from e1bind.runs.decision_files import FittedMap
-from e1bind.runs.oof_table import Table, rows_of
+from e1bind.runs.oof_table import Table, of_ion_N, rows_of
 
 
 def fit_maps(
@@ -44,7 +44,7 @@ def _fitted(table: Table, ion: str, calibrator: Calibrator, ece: Ece) -> FittedM
 
 def cross_fitted_rows(table: Table, ion: str, calibrator: Calibrator) -> NDArray[np.float64]:
     """Calibrated probabilities of the labelled rows of an ion, each from a map fitted on the other folds."""
-    keep = (table["ion"] == ion) & (table["label"] >= 0)
+    keep = of_ion_N(table, ion) & (table["label"] >= 0)
     return calibrator.cross_fitted(table["probability"][keep], table["label"][keep], table["fold"][keep])
 
 

@@ -53,7 +53,9 @@ def training_chains(spec: RunSpec, here: World) -> Iterator[Sequence[ResidueReco
 
 def _starts_anew() -> bool:
     """Whether workers get what they need as a copy, and not by a fork of this process."""
-    return multiprocessing.get_start_method() != "fork"
+    # Asked like this, nobody's later choice of a method comes too late; the first of all is the system's own.
+    chosen = multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_all_start_methods()[0]
+    return chosen != "fork"
 
 
 def _written(table: ChainTable) -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import stat
@@ -64,18 +63,6 @@ def yaml_value(content: bytes, path: Path) -> Any:
 
     with parsing(path):
         return yaml.safe_load(content.decode("utf-8"))
-
-
-def npz_columns(content: bytes, names: tuple[str, ...], path: Path) -> dict[str, Any]:
-    """Arrays of an npz, nothing unpickled. Raises `RunError`, also where one of `names` is not there."""
-    import numpy as np
-
-    with parsing(path), np.load(io.BytesIO(content), allow_pickle=False) as stored:
-        missing = [name for name in names if name not in stored.files]
-        if missing:
-            raise RunError(f"{path} is damaged: it lacks {', '.join(missing)}")
-        return {name: stored[name] for name in names}
-    raise AssertionError("unreachable")
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from e1bind.contracts import ResidueRecord
 from e1bind.curation.overlap import seen
+from e1bind.runs.coded_table import CodedTable
 from e1bind.runs.oof_table import Table
 
 SHOWN = 5
@@ -39,13 +40,15 @@ class Overlap:
 
 def training_sequences(table: Table) -> dict[str, str]:
     """Every training chain's sequence, by id."""
-    ids = table["protein"]
-    if not ids.size:
+    coded = CodedTable.of(table)
+    ids, ions = coded.texts["protein"], coded.texts["ion"]
+    if not ids.code_N.size:
         return {}
-    ions = table["ion"]
-    cuts = np.flatnonzero((ids[1:] != ids[:-1]) | (ions[1:] != ions[:-1])) + 1
-    letters = np.split(table["amino_acid"], cuts)
-    return {str(ids[start]): "".join(part.tolist()) for start, part in zip([0, *cuts], letters, strict=True)}
+    changes = (ids.code_N[1:] != ids.code_N[:-1]) | (ions.code_N[1:] != ions.code_N[:-1])
+    cuts = np.flatnonzero(changes) + 1
+    letters = np.split(coded["amino_acid"], cuts)
+    names = ids.names[ids.code_N[np.append(0, cuts)]].tolist()
+    return {name: "".join(part.tolist()) for name, part in zip(names, letters, strict=True)}
 
 
 def overlap(records: Sequence[ResidueRecord], trained: dict[str, str]) -> Overlap:

@@ -25,7 +25,8 @@ from e1bind.metrics.catalog import metric_plugins
 from e1bind.metrics.paired import Range, difference
 from e1bind.metrics.resampling import percentiles, too_few, values_drawn
 from e1bind.metrics.sample import Sample
-from e1bind.runs.oof_table import Table
+from e1bind.runs.coded_table import CodedTable
+from e1bind.runs.oof_table import Table, of_ion_N
 from e1bind.runs.reader import StoredRun
 
 OURS = "e1bind-core/"
@@ -46,8 +47,9 @@ class Residues:
     """The labelled residues of one ion in a run's table, by chain and place whatever fold held them out."""
 
     def __init__(self, table: Table, ion: str, threshold: float) -> None:
-        keep_N = (table["ion"] == ion) & (table["label"] >= 0)
-        self.chains, protein_N = np.unique(table["protein"][keep_N], return_inverse=True)
+        coded = CodedTable.of(table)
+        keep_N = of_ion_N(coded, ion) & (table["label"] >= 0)
+        self.chains, protein_N = coded.texts["protein"].numbered(keep_N)
         place_N = table["residue_index"][keep_N]
         order_N = np.lexsort((place_N, protein_N))
         self.place_N: NDArray[np.int32] = place_N[order_N]

@@ -24,7 +24,7 @@ from e1bind.report.probabilities import plot_reliability, plot_score_histogram, 
 from e1bind.report.rundata import DEFAULT_MEASURES, Measures
 from e1bind.report.track import plot_residue_track
 from e1bind.report.training import Row, plot_losses, plot_metric, plot_metrics, plot_prototypes
-from e1bind.runs.oof_table import Table
+from e1bind.runs.oof_table import Table, of_ion_N
 from e1bind.runs.schemas import BaselineFigures, Range, Summary
 
 MAX_SITES = 40
@@ -42,7 +42,7 @@ class Picture:
 
 def of_ion(table: Table, ion: str, fold: int | None = None) -> dict[str, np.ndarray]:
     """The labelled rows of one ion (and fold)."""
-    keep_N = (table["ion"] == ion) & (table["label"] >= 0)
+    keep_N = of_ion_N(table, ion) & (table["label"] >= 0)
     if fold is not None:
         keep_N &= table["fold"] == fold
     return {name: column[keep_N] for name, column in table.items()}
@@ -179,7 +179,7 @@ def track_pictures(
 
     `held_out`: the table is that of a training, whose folds held chains out.
     """
-    keep_N = table["ion"] == ion
+    keep_N = of_ion_N(table, ion)
     rows = {name: column[keep_N] for name, column in table.items()}
     pictures = []
     for rank, (protein, precision) in _examples(rows).items():

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from e1bind.contracts import STANDARD_RESIDUES, ResidueRecord
+from e1bind.data.chain_table import ChainTable
 from e1bind.data.ids import id_fault
 from e1bind.data.record_faults import records_fault
 from e1bind.errors import DataError
@@ -30,7 +31,7 @@ def read(subject: Subject) -> list[ResidueRecord]:
 def reads_its_example(subject: Subject) -> None:
     """The options' example names data that hold training chains of the ion ZN, some residues of which bind."""
     records = subject.build().read(ION, "train")
-    if not isinstance(records, list | tuple) or not all(isinstance(r, ResidueRecord) for r in records):
+    if not isinstance(records, list | tuple | ChainTable) or not all(isinstance(r, ResidueRecord) for r in records):
         raise Broken(f"returns a {type(records).__name__}; a reader returns a list of ResidueRecord objects")
     if not any(record.positives(ION) for record in records):
         raise Broken(f"reads {len(records)} chains of {ION} from its example, none with a residue that binds")
