@@ -259,14 +259,11 @@ class _CrossValidation:
 
     def _begin_training(self, trainer: FoldTrainer) -> None:
         """A change that was forced goes into the record once a fold has taken it up, and before it trains."""
-        if not self.world.is_main:
-            return
-        self.going_on = self.going_on.commit()
+        if self.world.is_main:
+            self.going_on = self.going_on.commit()
         if not self.told_memory:
             self.told_memory = True
-            tell_memory(
-                self.pipeline, trainer.model, trainer.prototypes, trainer.train, trainer.fold, self.world.device
-            )
+            tell_memory(self.pipeline, trainer.model, trainer.prototypes, trainer.train, trainer.fold, self.world)
 
     def _concluded(self) -> Finished:
         """The run put together, unless it was before and is whole still."""

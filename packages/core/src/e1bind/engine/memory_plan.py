@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from e1bind.contracts import ResidueRecord
+from e1bind.engine.distributed import World
 from e1bind.engine.epoch import plan_epoch
 from e1bind.engine.guarded import GuardedBackbone
-from e1bind.engine.guards import TRAINING_MEMORY
+from e1bind.engine.guards import TRAINING_MEMORY, memory_advice
 from e1bind.engine.loader import TrainingBatches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.pipeline import Pipeline
@@ -104,7 +105,8 @@ def memory_plan(
     kept = _Kept(model)
     try:
         model.train()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), kept:
+        forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with forked, kept, memory_advice(small):
             model(small.to(device), prototypes.get(small.ion))
     finally:
         model.backbone = backbone
@@ -126,10 +128,12 @@ def tell_memory(
     prototypes: dict[str, Prototype],
     records: Sequence[ResidueRecord],
     fold: int,
-    device: torch.device,
+    world: World,
 ) -> None:
-    """Say the plan in the log, and whether another one would fit."""
-    plan = memory_plan(pipeline, model, prototypes, records, fold, device)
+    """Say the plan in the log, and whether another one would fit. Every rank has to call it: losses may gather."""
+    plan = memory_plan(pipeline, model, prototypes, records, fold, world.device)
+    if not world.is_main:
+        return
     log.info("%s", plan)
     if advice := plan.advice():
         log.log(logging.INFO if plan.is_separate else logging.WARNING, "%s", advice)
