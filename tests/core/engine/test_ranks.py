@@ -69,3 +69,15 @@ def test_every_residue_is_scored_once_by_one_process_or_two(runs):
     for name in ("protein", "residue_index", "fold", "label"):
         assert np.array_equal(one[name], two[name])
     assert np.abs(one["probability"] - two["probability"]).max() < 1e-5
+
+
+@pytest.mark.slow
+def test_a_loss_that_gathers_meets_on_all_ranks(tmp_path: Path, spec_text: str) -> None:
+    """From the first forward pass on, which the memory plan makes: none may wait for ranks that do not come."""
+    text = spec_text.replace("[losses.nt-xent]", "[losses.nt-xent]\ngather_negatives = true").replace(
+        "epochs = 2", "epochs = 1"
+    )
+    assert "gather_negatives" in text
+    for pid in ranks(lambda: train_once(tmp_path, text, "two", fold=1), tmp_path / "log"):
+        assert wait(pid) == 0, (tmp_path / "log").read_text()
+    assert (tmp_path / "results" / "two" / "fold_1" / "fold.json").exists()
