@@ -32,7 +32,7 @@ def folder() -> Path:
     """Where tmtools keeps its example structures."""
     found = find_spec("tmtools")
     if found is None or not found.submodule_search_locations:
-        pytest.skip("tmtools, which ships the structure 2GTL, is not installed")
+        pytest.skip("tmtools, which ships the structure 2GTL, is not installed: see CONTRIBUTING")
     path = Path(found.submodule_search_locations[0]) / "data"
     if not (path / "2gtl.pdb").is_file():
         pytest.skip("this tmtools ships no structure 2GTL")
