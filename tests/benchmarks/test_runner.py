@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = {path.stem: path.read_text() for path in sorted((ROOT / "benchmarks").glob("[!_]*.py"))}
 ALONE = [name for name, source in SOURCES.items() if "\nALONE = " in source]
 TOGETHER = [name for name in SOURCES if name not in ALONE]
+DEAR = ("predict", "scale")
+"""They train runs, or start processes."""
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +38,7 @@ def test_the_list_has_a_line_for_each_and_marks_those_that_all_runs(
     assert {"accuracy", "gpu"} <= {*ALONE}
 
 
-@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in DEAR)) for n in TOGETHER])
 def test_at_toy_size_variants_agree_and_figures_are_told(
     runner: Any, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
 
 import pytest
+import torch
 from plugin_packages import environment
 
+from e1bind.engine import cpu_memory
+
 STEPS = """
-import os, resource, torch
+import resource, torch
 from e1bind.engine.cpu_memory import keep_freed_memory
 
 def step():
@@ -24,22 +28,33 @@ def faults():
     step()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-found = [faults()]
-os.environ["MALLOC_ARENA_MAX"] = "2"
+default = faults()
 keep_freed_memory(torch.device("cpu"))
-found.append(faults())
-del os.environ["MALLOC_ARENA_MAX"]
-keep_freed_memory(torch.device("cpu"))
-print(*found, faults())
+print(default, faults())
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_a_step_uses_the_memory_of_the_one_before() -> None:
-    """Pages that a step asks the system for: by default, with a variable of the user's, and kept."""
+    """Pages that a step asks the system for."""
     told = {name: value for name, value in environment().items() if not name.startswith("MALLOC_")}
     done = subprocess.run([sys.executable, "-c", STEPS], env=told, capture_output=True, text=True, check=True)
-    default, with_variable, kept = map(int, done.stdout.split())
+    default, kept = map(int, done.stdout.split())
     assert default > 10_000
-    assert with_variable > default / 2
-    assert kept < default / 100
+    assert kept < 100
+
+
+def test_nothing_is_changed_on_a_gpu_or_where_a_variable_says_how_it_is_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(cpu_memory, "_tell_glibc", lambda: asked.append("glibc"))
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    cpu_memory.keep_freed_memory(torch.device("cuda"))
+    assert asked == []
+    cpu_memory.keep_freed_memory(torch.device("cpu"))
+    assert asked == ["glibc"]
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
+    cpu_memory.keep_freed_memory(torch.device("cpu"))
+    assert asked == ["glibc"]
