@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from pathlib import Path
 
 from benchmarks._benchmark import HERE, Benchmark, Figures, listed
 
@@ -16,8 +17,10 @@ MADE = "<!-- Written by `python -m benchmarks --write-results` of notes/ and res
 
 
 def save(record: Figures) -> None:
-    """Keep a run; the one before is replaced."""
+    """Keep a run; the one before is replaced. Files of the machine it ran on are told by their names."""
     RUNS.mkdir(exist_ok=True)
+    words = [Path(word).name if Path(word).is_absolute() else word for word in record["command"].split(" ")]
+    record = {**record, "command": " ".join(words)}
     (RUNS / f"{record['benchmark']}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

@@ -116,3 +116,16 @@ def test_a_benchmark_without_a_note_has_a_section_all_the_same(
     assert "[Views of a chain](#views-of-a-chain)" in text
     assert "`python -m benchmarks startup`: Model, 2 cores (x86_64), 1 thread, python 3.11.7, 2026-11-26." in text
     assert "| Python alone | 0.03 | 1.0 |" in text
+
+
+def test_a_run_that_is_kept_names_no_path_of_the_machine(
+    runner: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    from benchmarks import _results
+
+    monkeypatch.setattr(_results, "RUNS", tmp_path)
+    _results.save(
+        {"benchmark": "step", "command": f"python -m benchmarks step --chains {tmp_path}/a.fasta --views"}
+    )
+    kept = json.loads((tmp_path / "step.json").read_text())
+    assert kept["command"] == "python -m benchmarks step --chains a.fasta --views"
