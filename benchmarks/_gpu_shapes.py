@@ -43,7 +43,7 @@ from e1bind.heads.options import PrototypeHeadOptions
 from e1bind.heads.prototype import PrototypeHead
 from e1bind.scoring import Prototype
 from e1bind.spec.sections import TrainingSection
-from e1bind_backbones.e1.layout import Job, RowLayout
+from e1bind_backbones.e1.layout import RowLayout, scored_pairs
 from e1bind_backbones.hf_mlm import HfMlmBackbone
 from e1bind_backbones.tiny_checkpoint import VOCABULARY
 from e1bind_losses.mlm import MaskedLM
@@ -189,8 +189,4 @@ class StepCase:
         if not isinstance(layout, RowLayout):
             return config.num_hidden_layers * int((inputs["attention_mask"].sum(1) ** 2).sum())
         kinds = (layout.within_jobs, layout.global_jobs)
-        return sum(_scored(kinds[config.is_global(i)]) for i in range(config.num_hidden_layers))
-
-
-def _scored(jobs: tuple[Job, ...]) -> int:
-    return sum(job.count * job.length * (job.length + job.prefix) for job in jobs)
+        return sum(scored_pairs(kinds[config.is_global(i)]) for i in range(config.num_hidden_layers))

@@ -67,16 +67,20 @@ def ours(case: Case, e_RVD: Tensor, cache_mb: int) -> ValueAndGradient:
     return differentiated(e_RVD, lambda: loss(batch).value)
 
 
-def dense_value(e_RVD: Tensor, temperature: float) -> Tensor:
-    """NT-Xent the textbook way."""
+def dense_value(e_RVD: Tensor, temperature: float, mask_RV: Tensor | None = None) -> Tensor:
+    """NT-Xent the textbook way; of the (residue, view) pairs that `mask_RV` tells, of all without it."""
     R, V, _ = e_RVD.shape
     z_ND = e_RVD.flatten(0, 1)
     residue_N = torch.arange(R, device=z_ND.device).repeat_interleave(V)
+    if mask_RV is not None:
+        z_ND, residue_N = z_ND[mask_RV.flatten()], residue_N[mask_RV.flatten()]
     itself_NN = torch.eye(len(z_ND), dtype=torch.bool, device=z_ND.device)
     positive_NN = (residue_N[:, None] == residue_N) & ~itself_NN
+    positives_N = positive_NN.sum(1)
     s_NN = (z_ND @ z_ND.T / temperature).masked_fill(itself_NN, -torch.inf)
     log_p_NN = s_NN - s_NN.logsumexp(1, keepdim=True)
-    return -log_p_NN.masked_fill(~positive_NN, 0).sum(1).div(V - 1).mean()
+    value_N = -log_p_NN.masked_fill(~positive_NN, 0).sum(1) / positives_N.clamp_min(1)
+    return value_N[positives_N > 0].mean()
 
 
 def metric_learning(e_RVD: Tensor, name: str) -> ValueAndGradient:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers.utils.logging import disable_progress_bar
 
+from benchmarks._nt_xent import dense_value
 from e1bind.contracts import (
     STANDARD_RESIDUES,
     ContextSource,
@@ -165,7 +166,7 @@ class Plain(Case):
         hidden_VRD = torch.stack([self._hidden(view) for view in one_by_one])
         z_RVP = unit(hidden_VRD.transpose(0, 1), self.prototype)
         inputs = self._loss_inputs(batch, hidden_VRD.transpose(0, 1), z_RVP)
-        values = {"nt-xent": _nt_xent(inputs, temperature=0.07)}
+        values = {"nt-xent": dense_value(inputs.embeddings, 0.07, inputs.view_mask)}
         for label, loss in zip(self.model.labels, self.model.losses, strict=True):
             if label not in values:
                 output: LossOutput = loss(inputs)
@@ -206,21 +207,6 @@ class Plain(Case):
         masked = MaskedTokens(logits, batch.tokens.target_R[residue_K], view_K, self.shape.views)
         vector_P = self.prototype.vector_P
         return LossInputs(z_RVP, visible_RV, batch.labels_R, batch.protein_R, vector_P, masked, scores_R)
-
-
-def _nt_xent(inputs: LossInputs, temperature: float) -> Tensor:
-    """The mean over anchors of logsumexp over all others minus the mean over positives."""
-    valid_N = inputs.view_mask.flatten()
-    z_ND = inputs.embeddings.flatten(0, 1)[valid_N]
-    residue_N = torch.arange(len(inputs.labels)).repeat_interleave(inputs.view_mask.shape[1])[valid_N]
-    s_NN = z_ND @ z_ND.T / temperature
-    own_NN = torch.eye(len(z_ND), dtype=torch.bool)
-    positive_NN = (residue_N[:, None] == residue_N) & ~own_NN
-    anchor_N = positive_NN.any(1)
-    log_sum_N = s_NN.masked_fill(own_NN, -torch.inf).logsumexp(1)
-    # A residue's other views are neither more nor less than one of the terms at a time: see NTXent.
-    near_N = s_NN.masked_fill(~positive_NN, 0).sum(1) / positive_NN.sum(1).clamp_min(1)
-    return (log_sum_N - near_N)[anchor_N].mean()
 
 
 def chains(count: int, file: Path | None) -> list[ResidueRecord]:

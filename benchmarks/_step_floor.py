@@ -23,7 +23,7 @@ import torch
 from benchmarks._step_cases import RANK, Case, Product
 from e1bind.contracts import TokenBatch
 from e1bind.engine.loader import EvaluationBatches, TrainingBatches
-from e1bind_backbones.e1.layout import Job, RowLayout
+from e1bind_backbones.e1.layout import RowLayout, scored_pairs
 
 SIZE = 1024
 """Of the square matrices whose product is the measure."""
@@ -97,13 +97,9 @@ def _tokens(case: Case, batch: TokenBatch, name: str) -> int:
     """How many have to pass the module of that name, e.g. "...layers.2.norm_attn_norm.self_attn.q_proj"."""
     last = batch.inputs["layout"].last
     layer = int(name.partition("layers.")[2].partition(".")[0])
-    needs_all = layer < _last_global(case) or (layer == _last_global(case) and name.endswith(("k_proj", "v_proj")))
+    last_global = case.shape.config.last_global_layer
+    needs_all = layer < last_global or (layer == last_global and name.endswith(("k_proj", "v_proj")))
     return batch.tokens if needs_all or last is None else last.layout.tokens
-
-
-def _last_global(case: Case) -> int:
-    config = case.shape.config
-    return max((i for i in range(config.num_hidden_layers) if config.is_global(i)), default=-1)
 
 
 def _pairs(case: Case, batch: TokenBatch) -> int:
@@ -113,12 +109,8 @@ def _pairs(case: Case, batch: TokenBatch) -> int:
     last = layout.last
     found = 0
     for i in range(config.num_hidden_layers):
-        if last is None or i < _last_global(case):
-            found += _scored(layout.global_jobs if config.is_global(i) else layout.within_jobs)
+        if last is None or i < config.last_global_layer:
+            found += scored_pairs(layout.global_jobs if config.is_global(i) else layout.within_jobs)
         else:
-            found += _scored(last.global_jobs if config.is_global(i) else last.layout.within_jobs)
+            found += scored_pairs(last.global_jobs if config.is_global(i) else last.layout.within_jobs)
     return found
-
-
-def _scored(jobs: tuple[Job, ...]) -> int:
-    return sum(job.count * job.length * (job.length + job.prefix) for job in jobs)

@@ -26,7 +26,7 @@ from benchmarks._harness import device_option, peak_megabytes, rounded, seconds
 from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice, attend_slices
 from e1bind_backbones.e1.blocks import BLOCK, BlockTables
 from e1bind_backbones.e1.flex import block_mask
-from e1bind_backbones.e1.layout import RowLayout
+from e1bind_backbones.e1.layout import RowLayout, scored_pairs
 
 LENGTHS = (180, 240, 300, 220, 350, 270, 190, 292)
 HEADS, WIDTH = 12, 64
@@ -72,7 +72,7 @@ class Case:
     def pairs(self, kind: str) -> int:
         """Scored (query, key) pairs."""
         jobs = self.layout.within_jobs if kind == "within" else self.layout.global_jobs
-        return sum(job.count * job.length * (job.length + job.prefix) for job in jobs)
+        return scored_pairs(jobs)
 
 
 def assert_parity(steps: dict[str, Callable[[], list[Tensor]]], tolerance: float) -> float:

@@ -117,9 +117,14 @@ class E1Config(PreTrainedConfig):
         return every > 0 and (layer + 1) % every == 0
 
     @property
+    def last_global_layer(self) -> int:
+        """The last layer that attends to earlier sequences; -1 without one."""
+        return max((i for i in range(self.num_hidden_layers) if self.is_global(i)), default=-1)
+
+    @property
     def has_global_layers(self) -> bool:
         """Whether any layer attends to earlier sequences."""
-        return any(self.is_global(i) for i in range(self.num_hidden_layers))
+        return self.last_global_layer >= 0
 
     def num_parameters(self) -> int:
         """Parameters of the masked language model of this shape."""

@@ -53,6 +53,11 @@ class Job:
         return self.start + self.shift
 
 
+def scored_pairs(jobs: Iterable[Job]) -> int:
+    """(query, key) pairs that the calls score: what attention costs."""
+    return sum(job.count * job.length * (job.length + job.prefix) for job in jobs)
+
+
 @dataclass(frozen=True)
 class RowLayout:
     """The segments of a batch of rows, in packed order.

@@ -75,7 +75,7 @@ class E1Encoder(nn.Module):
         x_NH = (self.embed_tokens(ids.token_N) + self.embed_seq_id(ids.sequence_N)).to(dtype)
         turns = self._turns(ids, dtype)
         layers = list(self.layers)
-        whole = layers if last_W is None else layers[: self._last_global]
+        whole = layers if last_W is None else layers[: max(0, self.config.last_global_layer)]
         earlier = []
         for i, layer in enumerate(whole):
             if keep_all:
@@ -104,11 +104,6 @@ class E1Encoder(nn.Module):
         for layer in layers:
             x_WH = self._run(layer, x_WH, within, attention.last_within)
         return x_WH
-
-    @property
-    def _last_global(self) -> int:
-        """The last layer that attends to earlier sequences; 0 without one."""
-        return max((i for i in range(len(self.layers)) if self.config.is_global(i)), default=0)
 
     def _turns(self, ids: PackedIds, dtype: torch.dtype) -> tuple[Rotation, Rotation]:
         """Of within-sequence and of global layers; the same one twice where there are no global ones.

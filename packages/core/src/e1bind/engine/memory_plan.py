@@ -93,17 +93,12 @@ def memory_plan(
     micros = plan_epoch(pipeline, records, fold, 1)
     residues = micros.residues()
     smallest, largest = micros[int(residues.argmin())], micros[int(residues.argmax())]
-    small, large = (TrainingBatches(pipeline, [micro], 1)[0] for micro in (smallest, largest))
-    chosen = pipeline.spec.backbone
-    execution = getattr(chosen.options, "view_execution", None)
-    backbone, trained = model.backbone, model.training
-    if execution == "separate":
-        whole = chosen.options.model_copy(update={"view_execution": "auto"})
-        model.backbone = GuardedBackbone(replace(chosen, options=whole))
-        at_once = replace(pipeline, backbone=model.backbone, encoder=model.backbone.encoder())
-        small = TrainingBatches(at_once, [smallest], 1)[0]
-    kept = _Kept(model)
+    at_once = _at_once(pipeline)
+    small = TrainingBatches(at_once, [smallest], 1)[0]
+    large = TrainingBatches(pipeline, [largest], 1)[0]
+    kept, backbone, trained = _Kept(model), model.backbone, model.training
     try:
+        model.backbone = at_once.backbone
         model.train()
         forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
         with forked, kept, memory_advice(small):
@@ -112,14 +107,29 @@ def memory_plan(
         model.backbone = backbone
         model.train(trained)
     return MemoryPlan(
-        label=chosen.label,
-        execution=execution,
+        label=pipeline.spec.backbone.label,
+        execution=_execution(pipeline),
         views=pipeline.views.num_views,
         chains=len(large.ids),
         tokens=large.tokens.tokens,
         all_views=kept.bytes * large.tokens.tokens / small.tokens.tokens,
         free=free_bytes(device),
     )
+
+
+def _execution(pipeline: Pipeline) -> str | None:
+    """How the backbone runs views; None where that is no option of it."""
+    return getattr(pipeline.spec.backbone.options, "view_execution", None)
+
+
+def _at_once(pipeline: Pipeline) -> Pipeline:
+    """The same with a backbone that runs all views at once, where it runs one after the other."""
+    if _execution(pipeline) != "separate":
+        return pipeline
+    chosen = pipeline.spec.backbone
+    options = chosen.options.model_copy(update={"view_execution": "auto"})
+    backbone = GuardedBackbone(replace(chosen, options=options))
+    return replace(pipeline, backbone=backbone, encoder=backbone.encoder())
 
 
 def tell_memory(
