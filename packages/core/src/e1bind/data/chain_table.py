@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import UNKNOWN, ResidueRecord
+from e1bind.data.made import Made
 from e1bind.data.packed_strings import BLOCK, Ints, PackedStrings, blocks, frozen, starts_of
 
 Rows = NDArray[np.int64]
@@ -115,7 +115,7 @@ class ChainColumns:
         return known_R, binding_R
 
 
-class ChainTable(Sequence[ResidueRecord]):
+class ChainTable(Made[ResidueRecord]):
     """Chains at `rows` of `columns` (all of them where None), in that order."""
 
     def __init__(self, columns: ChainColumns, rows: Rows | None = None) -> None:
@@ -125,14 +125,11 @@ class ChainTable(Sequence[ResidueRecord]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    @overload
-    def __getitem__(self, index: int) -> ResidueRecord: ...
-    @overload
-    def __getitem__(self, index: slice) -> ChainTable: ...
-    def __getitem__(self, index: int | slice) -> ResidueRecord | ChainTable:
-        if isinstance(index, slice):
-            return self.take(self.rows[index], of_rows=True)
-        return self._record(int(self.rows[index]))
+    def _one(self, place: int) -> ResidueRecord:
+        return self._record(int(self.rows[place]))
+
+    def _part(self, index: slice) -> ChainTable:
+        return self.take(self.rows[index], of_rows=True)
 
     def __iter__(self) -> Iterator[ResidueRecord]:
         return map(self._record, self.rows.tolist())

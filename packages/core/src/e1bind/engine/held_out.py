@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.data.collate import ProteinBatch
 from e1bind.data.columns import ids_of, lengths_of, order_by_id
+from e1bind.data.made import Made
 from e1bind.data.windows import cut_windows, merge_windows
 from e1bind.engine.averages import Averages, scalars_of
 from e1bind.engine.distributed import World
@@ -71,7 +71,7 @@ Scored = tuple[str, int, NDArray[np.float32]]
 """Chain id, first residue, and a number or a vector for each residue of a piece."""
 
 
-class WindowBatches(Sequence[list[Piece]]):
+class WindowBatches(Made[list[Piece]]):
     """Batches of windows, as places in the records: a record is made when its batch is asked for."""
 
     def __init__(
@@ -83,14 +83,11 @@ class WindowBatches(Sequence[list[Piece]]):
     def __len__(self) -> int:
         return len(self.batches)
 
-    @overload
-    def __getitem__(self, index: int) -> list[Piece]: ...
-    @overload
-    def __getitem__(self, index: slice) -> WindowBatches: ...
-    def __getitem__(self, index: int | slice) -> list[Piece] | WindowBatches:
-        if isinstance(index, slice):
-            return WindowBatches(self.records, self.window_W3, self.batches[index])
-        own = self.batches[index]
+    def _part(self, index: slice) -> WindowBatches:
+        return WindowBatches(self.records, self.window_W3, self.batches[index])
+
+    def _one(self, place: int) -> list[Piece]:
+        own = self.batches[place]
         return [Piece(self.records[at], *ends) for at, *ends in self.window_W3[own.start : own.stop].tolist()]
 
 
@@ -111,7 +108,7 @@ def window_batches(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> Wind
     return WindowBatches(records, window_W3, [range(i, i + size) for i in range(0, len(windows), size)])
 
 
-class _Windows(Sequence[Micro]):
+class _Windows(Made[Micro]):
     """The windows of each batch, for one ion."""
 
     def __init__(self, ion: str, groups: Sequence[Sequence[Piece]]) -> None:
@@ -120,14 +117,11 @@ class _Windows(Sequence[Micro]):
     def __len__(self) -> int:
         return len(self.groups)
 
-    @overload
-    def __getitem__(self, index: int) -> Micro: ...
-    @overload
-    def __getitem__(self, index: slice) -> _Windows: ...
-    def __getitem__(self, index: int | slice) -> Micro | _Windows:
-        if isinstance(index, slice):
-            return _Windows(self.ion, self.groups[index])
-        return Micro(self.ion, tuple(p.record.window(p.start, p.stop) for p in self.groups[index]))
+    def _part(self, index: slice) -> _Windows:
+        return _Windows(self.ion, self.groups[index])
+
+    def _one(self, place: int) -> Micro:
+        return Micro(self.ion, tuple(p.record.window(p.start, p.stop) for p in self.groups[place]))
 
 
 def load(pipeline: Pipeline, ion: str, groups: Sequence[Sequence[Piece]]) -> Iterator[ProteinBatch]:

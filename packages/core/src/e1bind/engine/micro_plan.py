@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.columns import lengths_of
+from e1bind.data.made import Made
 from e1bind.data.packed_strings import starts_of
 from e1bind.engine.distributed import World
 from e1bind.engine.loader import Micro
@@ -21,7 +21,7 @@ from e1bind.engine.loader import Micro
 Ints = NDArray[np.int64]
 
 
-class MicroPlan(Sequence[Micro]):
+class MicroPlan(Made[Micro]):
     """Micro-batches of the chains at some places of `records`; a part of a plan is a plan."""
 
     def __init__(
@@ -41,21 +41,18 @@ class MicroPlan(Sequence[Micro]):
 
     def residues(self) -> Ints:
         """Of the whole chains of each micro-batch [M]."""
-        cumulated = np.concatenate([[0], np.cumsum(lengths_of(self.records)[self.place_K])])
-        return np.diff(cumulated[self.cuts])[self.order]
+        ends = starts_of(lengths_of(self.records)[self.place_K])
+        return np.diff(ends[self.cuts])[self.order]
 
-    @overload
-    def __getitem__(self, index: int) -> Micro: ...
-    @overload
-    def __getitem__(self, index: slice) -> MicroPlan: ...
-    def __getitem__(self, index: int | slice) -> Micro | MicroPlan:
-        if isinstance(index, slice):
-            part = object.__new__(MicroPlan)
-            vars(part).update({**vars(self), "order": self.order[index]})
-            return part
-        at = self.order[index]
-        places = self.place_K[self.cuts[at] : self.cuts[at + 1]].tolist()
-        return Micro(self.ions[self.ion_M[at]], tuple(self.records[place] for place in places))
+    def _part(self, index: slice) -> MicroPlan:
+        part = object.__new__(MicroPlan)
+        vars(part).update({**vars(self), "order": self.order[index]})
+        return part
+
+    def _one(self, place: int) -> Micro:
+        at = self.order[place]
+        chains = self.place_K[self.cuts[at] : self.cuts[at + 1]].tolist()
+        return Micro(self.ions[self.ion_M[at]], tuple(self.records[chain] for chain in chains))
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Slot:
     counts: bool
 
 
-class RankSlots(Sequence[list[Slot]]):
+class RankSlots(Made[list[Slot]]):
     """For each optimizer step this rank's slots; all ranks have equally many."""
 
     def __init__(self, micros: Sequence[Micro], accum_steps: int, world: World) -> None:
@@ -75,15 +72,9 @@ class RankSlots(Sequence[list[Slot]]):
     def __len__(self) -> int:
         return -(-len(self.all) // (self.accum_steps * self.world.size))
 
-    @overload
-    def __getitem__(self, index: int) -> list[Slot]: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[list[Slot]]: ...
-    def __getitem__(self, index: int | slice) -> list[Slot] | list[list[Slot]]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(len(self))[index]]
-        group, mine, most = self._places(range(len(self))[index])
-        slots = [Slot(self.all[place], True) for place in mine]
+    def _one(self, place: int) -> list[Slot]:
+        group, mine, most = self._places(place)
+        slots = [Slot(self.all[own], True) for own in mine]
         return slots + [Slot(self.all[group[0]], False)] * (most - len(mine))
 
     def _places(self, step: int) -> tuple[range, range, int]:
@@ -102,7 +93,7 @@ class RankSlots(Sequence[list[Slot]]):
         return self.all[mine[slot] if slot < len(mine) else group[0]]
 
 
-class _SlotMicros(Sequence[Micro]):
+class _SlotMicros(Made[Micro]):
     def __init__(self, steps: RankSlots) -> None:
         self.steps = steps
         # All steps but the last have as many slots.
@@ -112,11 +103,5 @@ class _SlotMicros(Sequence[Micro]):
     def __len__(self) -> int:
         return self.total
 
-    @overload
-    def __getitem__(self, index: int) -> Micro: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Micro]: ...
-    def __getitem__(self, index: int | slice) -> Micro | list[Micro]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(self.total)[index]]
-        return self.steps.micro(*divmod(range(self.total)[index], self.steps.accum_steps))
+    def _one(self, place: int) -> Micro:
+        return self.steps.micro(*divmod(place, self.steps.accum_steps))
