@@ -43,8 +43,8 @@ from e1bind.heads.options import PrototypeHeadOptions
 from e1bind.heads.prototype import PrototypeHead
 from e1bind.scoring import Prototype
 from e1bind.spec.sections import TrainingSection
-from e1bind_backbones.e1.layout import RowLayout, scored_pairs
 from e1bind_backbones.hf_mlm import HfMlmBackbone
+from e1bind_backbones.packed.layout import RowLayout, scored_pairs
 from e1bind_backbones.tiny_checkpoint import VOCABULARY
 from e1bind_losses.mlm import MaskedLM
 from e1bind_losses.nt_xent import NTXent

@@ -42,9 +42,9 @@ from e1bind.engine.stopping import StopRequest
 from e1bind.scoring import Prototype
 from e1bind.spec import load_spec
 from e1bind_backbones.e1 import E1Config
-from e1bind_backbones.e1.attention import AttentionChoice
 from e1bind_backbones.e1.backbone import plain_model
 from e1bind_backbones.e1.random_init import random_model
+from e1bind_backbones.packed.attention import AttentionChoice
 
 ION, RANK, HEAD = "ZN", 16, 64
 HOMOLOGUES = 12

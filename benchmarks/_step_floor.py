@@ -23,7 +23,7 @@ import torch
 from benchmarks._step_cases import RANK, Case, Product
 from e1bind.contracts import TokenBatch
 from e1bind.engine.loader import EvaluationBatches, TrainingBatches
-from e1bind_backbones.e1.layout import RowLayout, scored_pairs
+from e1bind_backbones.packed.layout import RowLayout, scored_pairs
 
 SIZE = 1024
 """Of the square matrices whose product is the measure."""

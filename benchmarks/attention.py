@@ -23,10 +23,10 @@ from torch.nn.attention.flex_attention import create_block_mask
 
 from benchmarks._benchmark import Benchmark, Cell, Figures, Step, Table
 from benchmarks._harness import device_option, peak_megabytes, rounded, seconds
-from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice, attend_slices
-from e1bind_backbones.e1.blocks import BLOCK, BlockTables
-from e1bind_backbones.e1.flex import block_mask
-from e1bind_backbones.e1.layout import RowLayout, scored_pairs
+from e1bind_backbones.packed.attention import Attend, Attention, AttentionChoice, attend_slices
+from e1bind_backbones.packed.blocks import BLOCK, BlockTables
+from e1bind_backbones.packed.flex import block_mask
+from e1bind_backbones.packed.layout import RowLayout, scored_pairs
 
 LENGTHS = (180, 240, 300, 220, 350, 270, 190, 292)
 HEADS, WIDTH = 12, 64

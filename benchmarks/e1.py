@@ -20,9 +20,9 @@ from torch.nn import functional as F
 from benchmarks._benchmark import Benchmark, Figures, Step, Table
 from benchmarks._harness import peak_megabytes, rounded, seconds
 from e1bind_backbones.e1 import E1ForMaskedLM, encode_rows
-from e1bind_backbones.e1.layout import RowLayout
 from e1bind_backbones.e1.model import E1Layer, E1RMSNorm
 from e1bind_backbones.e1.random_init import random_config, random_model
+from e1bind_backbones.packed.layout import RowLayout
 
 MARKERS = 4
 VARIANTS = ("peer", "ours", "all_logits")

@@ -28,9 +28,9 @@ from benchmarks._benchmark import Benchmark, Cell, Figures, Step, Table
 from benchmarks._harness import device_option, peak_megabytes, rounded, seconds
 from e1bind.contracts import STANDARD_RESIDUES, TokenBatch, View
 from e1bind_backbones.e1 import E1Config
-from e1bind_backbones.e1.attention import AttentionChoice
 from e1bind_backbones.e1.encoder import E1ViewEncoder
 from e1bind_backbones.e1.random_init import random_config, random_model
+from e1bind_backbones.packed.attention import AttentionChoice
 
 V, QUERY, WIDTH, HEADS = 4, 300, 256, 4
 LORA_TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "w1", "w2", "w3")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from e1bind_backbones.e1 import encode_rows
-from e1bind_backbones.e1.attention import AttentionChoice
+from e1bind_backbones.packed.attention import AttentionChoice
 
 SHAPES = {
     "cadence 2": {},

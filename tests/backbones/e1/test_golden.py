@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from e1bind_backbones.e1 import E1ForMaskedLM, encode_rows
-from e1bind_backbones.e1.attention import AttentionChoice
 from e1bind_backbones.e1.tokens import boundary_mask, encode_row
+from e1bind_backbones.packed.attention import AttentionChoice
 
 PATHS = ["auto", "slices", "dense"]
 MODELS = ["", "variant_gqa"]

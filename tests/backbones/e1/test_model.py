@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from e1bind_backbones.e1 import E1Config, E1ForMaskedLM, encode_rows
-from e1bind_backbones.e1.attention import AttentionChoice
+from e1bind_backbones.packed.attention import AttentionChoice
 
 ROWS = ["MKV,ACDB,XX?W", "ACDEFG"]
 

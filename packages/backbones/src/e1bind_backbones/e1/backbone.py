@@ -15,15 +15,15 @@ from torch.nn import functional as F
 
 from e1bind.contracts import TokenBatch
 from e1bind.errors import UserError
-from e1bind_backbones.e1.attention import AttentionChoice
 from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.e1.encoder import E1ViewEncoder
-from e1bind_backbones.e1.layout import LayoutParts
 from e1bind_backbones.e1.model import E1ForMaskedLM
 from e1bind_backbones.e1.random_init import random_config, random_model
 from e1bind_backbones.e1.tokens import MARKERS
 from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import E1Options
+from e1bind_backbones.packed.attention import AttentionChoice
+from e1bind_backbones.packed.layout import LayoutParts
 from e1bind_backbones.parts import run_part
 
 AGREEMENT = (

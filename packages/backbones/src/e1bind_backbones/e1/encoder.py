@@ -19,7 +19,6 @@ import torch
 from e1bind.contracts import TokenBatch, View
 from e1bind.errors import DataError
 from e1bind_backbones.e1.config import E1Config
-from e1bind_backbones.e1.layout import Ints, LayoutParts, RowLayout
 from e1bind_backbones.e1.tokens import (
     IGNORE,
     MARKERS,
@@ -30,6 +29,7 @@ from e1bind_backbones.e1.tokens import (
     sequence_ids_of,
 )
 from e1bind_backbones.options import ViewExecution
+from e1bind_backbones.packed.layout import Ints, LayoutParts, RowLayout
 from e1bind_backbones.view_batch import Cell, count_views, token_batch
 
 

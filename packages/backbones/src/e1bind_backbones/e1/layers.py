@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from e1bind_backbones.e1.attention import Attend
 from e1bind_backbones.e1.config import E1Config
-from e1bind_backbones.e1.elementwise import clamp, rms_norm, silu_gate
-from e1bind_backbones.e1.projections import project
-from e1bind_backbones.e1.rope import Rotation, rotate
+from e1bind_backbones.packed.attention import Attend
+from e1bind_backbones.packed.elementwise import clamp, rms_norm, silu_gate
+from e1bind_backbones.packed.projections import project
+from e1bind_backbones.packed.rope import Rotation, rotate
 
 
 class E1RMSNorm(nn.Module):

@@ -20,12 +20,12 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from transformers.utils import ModelOutput
 
-from e1bind_backbones.e1.attention import Attend, Attention, AttentionChoice
 from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.e1.layers import E1Layer, E1RMSNorm
-from e1bind_backbones.e1.layout import RowLayout
-from e1bind_backbones.e1.rope import Rotation, rotation
 from e1bind_backbones.e1.tokens import MARKERS, PAD
+from e1bind_backbones.packed.attention import Attend, Attention, AttentionChoice
+from e1bind_backbones.packed.layout import RowLayout
+from e1bind_backbones.packed.rope import Rotation, rotation
 
 
 @dataclass

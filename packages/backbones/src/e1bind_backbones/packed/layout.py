@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from e1bind_backbones.e1.blocks import BlockTables, Ints
+from e1bind_backbones.packed.blocks import BlockTables, Ints
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
 from e1bind.errors import UserError
-from e1bind_backbones.e1 import cpu_slices, encode_rows
-from e1bind_backbones.e1.attention import AttentionChoice, attend_slices, dense_masks
-from e1bind_backbones.e1.blocks import BlockTables
-from e1bind_backbones.e1.flex import block_mask
-from e1bind_backbones.e1.layout import Job, RowLayout
+from e1bind_backbones.e1 import encode_rows
+from e1bind_backbones.packed import cpu_slices
+from e1bind_backbones.packed.attention import AttentionChoice, attend_slices, dense_masks
+from e1bind_backbones.packed.blocks import BlockTables
+from e1bind_backbones.packed.flex import block_mask
+from e1bind_backbones.packed.layout import Job, RowLayout
 
 
 def ids(*rows):

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 from e1bind.errors import UserError
-from e1bind_backbones.e1.blocks import BLOCK, BlockTables
+from e1bind_backbones.packed.blocks import BLOCK, BlockTables
 
 
 def block_mask(tables: BlockTables) -> BlockMask:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from e1bind_backbones.e1.elementwise import clamp, rms_norm, silu_gate
-from e1bind_backbones.e1.rope import rotate, rotation
+from e1bind_backbones.packed.elementwise import clamp, rms_norm, silu_gate
+from e1bind_backbones.packed.rope import rotate, rotation
 
 
 def both(ours, theirs, *leaves):

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from e1bind_backbones.e1 import cpu_slices
-from e1bind_backbones.e1.blocks import BlockTables
-from e1bind_backbones.e1.layout import Job, RowLayout
+from e1bind_backbones.packed import cpu_slices
+from e1bind_backbones.packed.blocks import BlockTables
+from e1bind_backbones.packed.layout import Job, RowLayout
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Maps q, k, v [N, h, d] (k and v already repeated to all heads) to [N, h, d]; q may be of fewer tokens."""
@@ -146,7 +146,7 @@ def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
 
 
 def _attend_flex(layout: RowLayout, with_prefix: bool, choice: AttentionChoice, device: torch.device) -> Attend:
-    from e1bind_backbones.e1.flex import block_mask, flex_attend  # slow to import, and seldom used
+    from e1bind_backbones.packed.flex import block_mask, flex_attend  # slow to import, and seldom used
 
     tables = layout.blocks[with_prefix] if layout.blocks else BlockTables.build(layout, with_prefix).to(device)
     return flex_attend(block_mask(tables), choice.compile_flex)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from e1bind_backbones.e1.layout import Job
+from e1bind_backbones.packed.layout import Job
 
 Span = tuple[int, int, int]
 """First token, number of segments, tokens of a segment."""

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from e1bind_backbones.e1 import encode_rows
-from e1bind_backbones.e1.attention import AttentionChoice, attend_slices, attend_varlen, takes_varlen
-from e1bind_backbones.e1.layout import RowLayout
+from e1bind_backbones.packed.attention import AttentionChoice, attend_slices, attend_varlen, takes_varlen
+from e1bind_backbones.packed.layout import RowLayout
 
 ROWS = ["ACDEFGHIKLMNPQRSTVWY" * 7 + ",MKV" * 3, "ACDB,XX?W", "A"]
 
