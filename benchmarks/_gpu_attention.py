@@ -17,7 +17,8 @@ from benchmarks._gpu_report import Failed, Figures
 from e1bind.contracts import STANDARD_RESIDUES, TokenBatch, View
 from e1bind_backbones.e1.encoder import E1ViewEncoder
 from e1bind_backbones.e1.random_init import random_config
-from e1bind_backbones.packed.attention import Attend, Attention, AttentionChoice, takes_varlen
+from e1bind_backbones.packed.attention import Attend, Attention, AttentionChoice
+from e1bind_backbones.packed.varlen import takes_varlen
 
 KINDS = ("within", "over_all")
 LIMITS = {"float32": 2e-5, "bfloat16": 2e-2, "float16": 3e-3}

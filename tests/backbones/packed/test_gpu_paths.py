@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import itertools
 import shutil
 from types import SimpleNamespace
 
@@ -10,8 +12,9 @@ import pytest
 import torch
 
 from e1bind_backbones.e1 import encode_rows
-from e1bind_backbones.packed.attention import AttentionChoice, attend_slices, attend_varlen, takes_varlen
+from e1bind_backbones.packed.attention import AttentionChoice, attend_slices
 from e1bind_backbones.packed.layout import RowLayout
+from e1bind_backbones.packed.varlen import SegmentKeys, attend_varlen, takes_varlen
 
 ROWS = ["ACDEFGHIKLMNPQRSTVWY" * 7 + ",MKV" * 3, "ACDB,XX?W", "A"]
 
@@ -35,28 +38,47 @@ def test_the_varlen_kernel_is_chosen_only_where_it_exists(monkeypatch, device, d
     assert takes_varlen(q) == takes
 
 
-def test_the_varlen_kernel_is_told_the_bounds_of_every_segment(monkeypatch):
-    """A stand-in for the kernel, which reads its arguments as torch's documentation says; padding and all."""
+def stand_in_for_the_kernel(signature, *arguments):
+    """What the kernel computes, from its arguments as torch's documentation says."""
+    given = signature.bind(*arguments).arguments
+    q, k, v = given["query"], given["key"], given["value"]
+    bounds = [list(itertools.pairwise(given[name].tolist())) for name in ("cu_seq_q", "cu_seq_k")]
+    for name, spans in zip(("q", "k"), bounds, strict=True):
+        assert given[f"cu_seq_{name}"].dtype == torch.int32
+        assert given[f"max_{name}"] == max(b - a for a, b in spans)
+    parts = []
+    for (a, b), (c, d) in zip(*bounds, strict=True):
+        scores = torch.einsum("nhd,mhd->hnm", q[a:b], k[c:d]) / q.shape[-1] ** 0.5
+        parts.append(torch.einsum("hnm,mhd->nhd", scores.softmax(-1), v[c:d]))
+    return torch.cat(parts)
+
+
+@pytest.mark.parametrize("kind", ["within", "global", "last, within", "last, global"])
+def test_the_varlen_kernel_is_told_the_keys_of_every_segment(monkeypatch, kind):
+    """With contexts, shared and not, single chains, and padding; gradients too."""
     varlen = pytest.importorskip("torch.nn.attention.varlen")
-    signature = inspect.signature(varlen.varlen_attn)
-
-    def stand_in(*arguments):
-        given = signature.bind(*arguments).arguments
-        q, k, v = given["query"], given["key"], given["value"]
-        starts, stops = given["cu_seq_q"][:-1].tolist(), given["cu_seq_q"][1:].tolist()
-        assert torch.equal(given["cu_seq_q"], given["cu_seq_k"])
-        assert given["cu_seq_q"].dtype == torch.int32
-        assert given["max_q"] == given["max_k"] == max(b - a for a, b in zip(starts, stops, strict=True))
-        parts = []
-        for a, b in zip(starts, stops, strict=True):
-            scores = torch.einsum("nhd,mhd->hnm", q[a:b], k[a:b]) / q.shape[-1] ** 0.5
-            parts.append(torch.einsum("hnm,mhd->nhd", scores.softmax(-1), v[a:b]))
-        return torch.cat(parts)
-
+    stand_in = functools.partial(stand_in_for_the_kernel, inspect.signature(varlen.varlen_attn))
     monkeypatch.setattr(varlen, "varlen_attn", stand_in)
-    layout = RowLayout.build(encode_rows(ROWS)["sequence_ids"])
-    q, k, v = torch.randn(3, layout.tokens, 2, 8, generator=torch.Generator().manual_seed(0))
-    assert (attend_varlen(q, k, v, layout) - attend_slices(q, k, v, layout.within_jobs)).abs().max() < 1e-5
+    sequence = torch.tensor([[0] * 4 + [1] * 3 + [2] * 10, [0] * 6 + [-1] * 11, [0] * 2 + [1] * 6 + [-1] * 9])
+    view = torch.tensor([[0] * 7 + [1] * 5 + [2] * 5, [1] * 3 + [2] * 3 + [-1] * 11, [0] * 8 + [-1] * 9])
+    layout = RowLayout.build(sequence, view)
+    jobs = {
+        "within": layout.within_jobs,
+        "global": layout.global_jobs,
+        "last, within": layout.last.layout.within_jobs,
+        "last, global": layout.last.global_jobs,
+    }[kind]
+    queries = sum(job.count * job.length for job in jobs)
+    keys = queries if kind == "last, within" else layout.tokens
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(n, 2, 8, generator=generator).requires_grad_() for n in (queries, keys, keys))
+    segments = SegmentKeys.of(jobs, q.device)
+    assert (segments.key_K is None) == (kind in ("within", "last, within"))
+    weight = torch.randn(queries, 2, 8, generator=generator)
+    results = []
+    for out in (attend_varlen(q, k, v, segments), attend_slices(q, k, v, jobs)):
+        results.append([out, *torch.autograd.grad(out, (q, k, v), weight)])
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ from transformers.activations import ACT2FN
 
 from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.packed.attention import Attend
-from e1bind_backbones.packed.elementwise import clamp, rms_norm, silu_gate
+from e1bind_backbones.packed.elementwise import rms_norm, silu_gate
 from e1bind_backbones.packed.projections import project
-from e1bind_backbones.packed.rope import Rotation, rotate
+from e1bind_backbones.packed.rope import Rotation, turned_heads
 
 
 class E1RMSNorm(nn.Module):
@@ -50,14 +50,11 @@ class E1Attention(nn.Module):
             q, (k, v) = self.q_proj(x_NH.index_select(0, wanted_W)), project((self.k_proj, self.v_proj), x_NH)
             q_turn = turn[0].index_select(0, wanted_W), turn[1].index_select(0, wanted_W)
         dtype = turn[0].dtype  # norms that PEFT raised to fp32 may have raised these too
-        q, k, v = (self._clamp(y.to(dtype)).unflatten(-1, (-1, self.head_dim)) for y in (q, k, v))
-        q, k = rotate(q, q_turn), rotate(k, turn)
+        q, k, v = (y.to(dtype).unflatten(-1, (-1, self.head_dim)) for y in (q, k, v))
+        q, k, v = turned_heads(q, k, v, (q_turn, turn), self.clip)
         if self.heads_per_key > 1:
             k, v = (y.repeat_interleave(self.heads_per_key, dim=1) for y in (k, v))
         return self.o_proj(attend(q, k, v).flatten(1))
-
-    def _clamp(self, y: Tensor) -> Tensor:
-        return y if self.clip is None else clamp(y, self.clip)
 
 
 class E1NormAttention(nn.Module):

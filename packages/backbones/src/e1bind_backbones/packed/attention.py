@@ -3,18 +3,17 @@
     slices  unmasked SDPA, one call per segment and its prefix; any device, forward and backward
     dense   SDPA with a boolean mask over padded rows; the oracle, memory grows with the square of the row
     flex    FlexAttention with a block mask; on a GPU, or forward only on a CPU
-    varlen  the flash kernel for packed segments: within-sequence layers on a GPU in half precision, where torch and
-            the GPU have it
+    varlen  the flash kernel for packed segments: on a GPU in half precision, where torch and the GPU have it
 
 Shape legend: N packed tokens, M rows, T padded tokens of a row, h heads, d head width.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import itertools
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import torch
@@ -24,6 +23,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from e1bind_backbones.packed import cpu_slices
 from e1bind_backbones.packed.blocks import BlockTables
 from e1bind_backbones.packed.layout import Job, RowLayout
+from e1bind_backbones.packed.varlen import SegmentKeys, attend_varlen, takes_varlen
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Maps q, k, v [N, h, d] (k and v already repeated to all heads) to [N, h, d]; q may be of fewer tokens."""
@@ -73,35 +73,56 @@ class Attention:
         if choice.path == "flex":
             return cls(*(_attend_flex(layout, kind, choice, sequence_ids.device) for kind in (False, True)))
         fast, last = choice.path == "auto" and on_gpu, layout.last
-        global_path = _attend_jobs(layout.global_jobs)
-        if fast and choice.compile_flex:
-            global_path = _attend_flex(layout, True, choice, sequence_ids.device)
+        within = attend_jobs(layout.within_jobs, fast)
+        over_all = within
+        if any(job.prefix for job in layout.global_jobs):
+            over_all = attend_jobs(layout.global_jobs, fast)
+            if fast and choice.compile_flex:
+                over_all = _attend_flex(layout, True, choice, sequence_ids.device)
         if last is None:
-            return cls(_attend_within(layout, fast), global_path)
-        last_paths = _attend_within(last.layout, fast), _attend_jobs(last.global_jobs)
-        return cls(_attend_within(layout, fast), global_path, *last_paths)
+            return cls(within, over_all)
+        last_jobs = last.layout.within_jobs, last.global_jobs
+        return cls(within, over_all, *(attend_jobs(jobs, fast) for jobs in last_jobs))
 
 
 def attend_slices(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
     """Unmasked SDPA, one call per job, by torch's public functions. The jobs cover the queries in order."""
-    parts = [_attend_job(q, k, v, job) for job in jobs]
+    queries = q.split([job.count * job.length for job in jobs])
+    keys, values = _Runs(k, jobs), _Runs(v, jobs)
+    parts = [_attend_job(own, keys, values, job) for own, job in zip(queries, jobs, strict=True)]
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _attend_job(q: Tensor, k: Tensor, v: Tensor, job: Job) -> Tensor:
+class _Runs:
+    """The tokens of a tensor that jobs want, run by run.
+
+    It is cut once, where runs begin and end: the gradients of slices would be tensors of full size, one for each.
+    """
+
+    def __init__(self, x_Nhd: Tensor, jobs: Sequence[Job]) -> None:
+        bounds = ((job.prefix_start, job.prefix_stop, job.key_start, job.stop + job.shift) for job in jobs)
+        self.edges = sorted({0, len(x_Nhd), *(edge for four in bounds for edge in four)})
+        self.pieces = x_Nhd.split([b - a for a, b in itertools.pairwise(self.edges)])
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        """Tokens [start, stop), both of them bounds of a job."""
+        pieces = self.pieces[bisect_left(self.edges, start) : bisect_left(self.edges, stop)]
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+def _attend_job(queries: Tensor, keys: _Runs, values: _Runs, job: Job) -> Tensor:
     stop = job.stop + job.shift
     if job.count == 1 and job.prefix_stop in (0, job.key_start):
         first = job.prefix_start if job.prefix else job.key_start
-        queries, keys, values = q[job.start : job.stop], k[first:stop], v[first:stop]
-        return _sdpa(queries[None], keys[None], values[None])[0]
-    own = q[job.start : job.stop], k[job.key_start : stop], v[job.key_start : stop]
-    queries, keys, values = (x.unflatten(0, (job.count, job.length)) for x in own)
+        return _sdpa(queries[None], keys(first, stop)[None], values(first, stop)[None])[0]
+    shape = (job.count, job.length)
+    own = [(x, x(job.key_start, stop).unflatten(0, shape)) for x in (keys, values)]
     if job.prefix:
-        keys, values = (
-            torch.cat([x[job.prefix_start : job.prefix_stop].expand(job.count, -1, -1, -1), own], dim=1)
-            for x, own in ((k, keys), (v, values))
-        )
-    return _sdpa(queries, keys, values).flatten(0, 1)
+        shared = (x(job.prefix_start, job.prefix_stop).expand(job.count, -1, -1, -1) for x, _ in own)
+        k, v = (torch.cat([before, x], dim=1) for before, (_, x) in zip(shared, own, strict=True))
+    else:
+        k, v = (x for _, x in own)
+    return _sdpa(queries.unflatten(0, shape), k, v).flatten(0, 1)
 
 
 def _sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -110,17 +131,19 @@ def _sdpa(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor
     return out.transpose(1, 2)
 
 
-def _attend_jobs(jobs: Sequence[Job]) -> Attend:
+def attend_jobs(jobs: Sequence[Job], fast: bool) -> Attend:
+    """Attention by calls that cover the queries in order; `fast`: in one, where the kernel for that takes them."""
+    made: list[SegmentKeys] = []
+
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if fast and takes_varlen(q):
+            if not made:
+                made.append(SegmentKeys.of(jobs, q.device))
+            return attend_varlen(q, k, v, made[0])
         run = cpu_slices.attend if cpu_slices.is_available(q) else attend_slices
         return run(q, k, v, jobs)
 
     return attend
-
-
-def _attend_within(layout: RowLayout, fast: bool) -> Attend:
-    slices = _attend_jobs(layout.within_jobs)
-    return _attend_varlen_or(slices, layout) if fast else slices
 
 
 def dense_masks(sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -150,30 +173,3 @@ def _attend_flex(layout: RowLayout, with_prefix: bool, choice: AttentionChoice, 
 
     tables = layout.blocks[with_prefix] if layout.blocks else BlockTables.build(layout, with_prefix).to(device)
     return flex_attend(block_mask(tables), choice.compile_flex)
-
-
-def takes_varlen(q: Tensor) -> bool:
-    """Whether the variable-length flash kernel takes `q`: half precision, an Ampere GPU or newer, torch 2.10 on."""
-    if q.device.type != "cuda" or q.dtype not in (torch.bfloat16, torch.float16) or q.shape[-1] % 8:
-        return False
-    return _has_varlen() and torch.cuda.get_device_capability(q.device) >= (8, 0)
-
-
-@cache
-def _has_varlen() -> bool:
-    return importlib.util.find_spec("torch.nn.attention.varlen") is not None
-
-
-def _attend_varlen_or(otherwise: Attend, layout: RowLayout) -> Attend:
-    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return attend_varlen(q, k, v, layout) if takes_varlen(q) else otherwise(q, k, v)
-
-    return attend
-
-
-def attend_varlen(q: Tensor, k: Tensor, v: Tensor, layout: RowLayout) -> Tensor:
-    """Every segment by itself, in one call of the variable-length kernel."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    ends, longest = layout.cu_seqlens, layout.longest
-    return varlen_attn(q, k, v, ends, ends, longest, longest)

@@ -1,4 +1,4 @@
-"""The small operations between the matrix products, in as few passes over memory as torch allows on a CPU.
+"""The small operations between the matrix products, in as few passes over memory as torch or a kernel allows.
 
 Shape legend: N tokens, H width.
 """
@@ -13,14 +13,22 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from e1bind_backbones.packed.kernel_use import has_kernels
+
 CHUNK = 64 * 1024
 """Elements of a piece that stays in a core's cache from one pass to the next."""
 
 
 def silu_gate(x_NH: Tensor, gate_NH: Tensor) -> Tensor:
-    """`silu(x) * gate`; on a CPU piece by piece, so that nothing in between goes out to memory or is kept."""
-    if x_NH.device.type == "cpu" and x_NH.is_contiguous() and gate_NH.is_contiguous():
-        return _SiluGate.apply(x_NH, gate_NH)
+    """`silu(x) * gate`; on a CPU piece by piece, so that nothing in between goes out to memory or is kept.
+
+    On a GPU by a kernel.
+    """
+    if x_NH.is_contiguous() and gate_NH.is_contiguous():
+        if x_NH.device.type == "cpu":
+            return _SiluGate.apply(x_NH, gate_NH)
+        if has_kernels(x_NH):
+            return _SiluGateKernel.apply(x_NH, gate_NH)
     return F.silu(x_NH) * gate_NH
 
 
@@ -44,6 +52,24 @@ class _SiluGate(torch.autograd.Function):
             torch.ops.aten.silu.out(x, out=dgate).mul_(grad)
             torch.ops.aten.silu_backward.grad_input(grad * gate, x, grad_input=dx)
         return dx_NH, dgate_NH
+
+
+class _SiluGateKernel(torch.autograd.Function):
+    """The same by kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, x_NH: Tensor, gate_NH: Tensor) -> Tensor:
+        from e1bind_backbones.packed import gpu_kernels  # triton is not everywhere
+
+        ctx.save_for_backward(x_NH, gate_NH)
+        return gpu_kernels.silu_gate(x_NH, gate_NH)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_NH: Tensor) -> tuple[Tensor, ...]:
+        from e1bind_backbones.packed import gpu_kernels
+
+        return tuple(gpu_kernels.silu_gate_gradient(*ctx.saved_tensors, grad_NH.contiguous()))
 
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

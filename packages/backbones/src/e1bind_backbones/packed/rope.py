@@ -1,4 +1,4 @@
-"""Rotary position embedding over the full head width, half-split pairing.
+"""Rotary position embedding over the full head width, half-split pairing, of clamped queries and keys.
 
 Shape legend: N tokens, h heads, d head width.
 """
@@ -9,7 +9,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+from e1bind_backbones.packed.elementwise import clamp
+from e1bind_backbones.packed.kernel_use import has_kernels
+
+SMALLEST_HALF = 8
+"""Of a head's width, that the kernel takes; it has to be a power of two."""
 Rotation = tuple[Tensor, Tensor]
 """cos and signed sin of every token's angles, [N, 1, d] each; the sines of the first half are negated."""
 
@@ -21,6 +27,45 @@ def rotation(position_N: Tensor, head_dim: int, theta: float, dtype: torch.dtype
         angle = position_N.float()[:, None, None] * theta**-exponent
         cos, sin = angle.cos().to(dtype), angle.sin().to(dtype)
         return torch.cat([cos, cos], dim=-1), torch.cat([-sin, sin], dim=-1)
+
+
+def turned_heads(
+    q: Tensor, k: Tensor, v: Tensor, turns: tuple[Rotation, Rotation], bound: float | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """q, k and v [N, h, d] clamped to [-bound, bound], then q and k rotated by their `turns`.
+
+    q may be of fewer tokens. On a GPU one kernel does all of it.
+    """
+    half = q.shape[-1] // 2
+    if half >= SMALLEST_HALF and half & (half - 1) == 0 and has_kernels(q):
+        return _TurnedHeads.apply(q, k, v, *turns[0], *turns[1], bound)
+    if bound is not None:
+        q, k, v = (clamp(x, bound) for x in (q, k, v))
+    return rotate(q, turns[0]), rotate(k, turns[1]), v
+
+
+class _TurnedHeads(torch.autograd.Function):
+    """The kernel forward, and the same one with the turn and the clamping taken back."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, *turns_and_bound: Any) -> tuple[Tensor, Tensor, Tensor]:
+        from e1bind_backbones.packed.gpu_kernels import Heads, Turns, turn  # triton is not everywhere
+
+        *turns, bound = turns_and_bound
+        heads = Heads(q.contiguous(), k.contiguous(), v.contiguous())
+        ctx.save_for_backward(*turns, *(() if bound is None else heads))
+        ctx.bound = bound
+        results = turn(heads, Turns(*turns), bound)
+        return results.q, results.k, v.view_as(v) if bound is None else results.v
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        from e1bind_backbones.packed.gpu_kernels import Heads, Turns, turn
+
+        turns, raw = Turns(*ctx.saved_tensors[:4]), ctx.saved_tensors[4:]
+        given = Heads(*(gradient.contiguous() for gradient in gradients))
+        return *turn(given, turns, ctx.bound, Heads(*raw) if raw else given), *[None] * 5
 
 
 def rotate(x_Nhd: Tensor, turn: Rotation) -> Tensor:

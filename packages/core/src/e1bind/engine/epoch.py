@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import clip_grads_with_norm_
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.batching import budget_batches, fixed_batches
@@ -147,11 +148,11 @@ class EpochTrainer:
 
     def _step(self, epochs_done: float, group: Sequence[ProteinBatch]) -> float:
         """An optimizer step; the learning rate it was taken with."""
-        check_gradients(self.trainable, group)
+        norm = check_gradients(self.trainable, group)
         rate = learning_rate(self.section, epochs_done)
         set_learning_rate(self.optimizer, rate)
         if self.section.grad_clip:
-            torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.section.grad_clip)
+            clip_grads_with_norm_(self.trainable.values(), self.section.grad_clip, norm)
         with memory_told("taking an optimizer step", OPTIMIZER_MEMORY):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

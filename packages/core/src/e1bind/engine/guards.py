@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.nn.utils import get_total_norm
 
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.model import StepOutput
@@ -128,16 +129,22 @@ def disk_advice(run: Path, resume: str) -> Iterator[None]:
         ) from error
 
 
-def check_gradients(trainable: Mapping[str, Tensor], group: Sequence[ProteinBatch]) -> None:
-    """Raise `RunError` where a trainable tensor has no gradient, `NonFinite` for one that is not finite."""
+def check_gradients(trainable: Mapping[str, Tensor], group: Sequence[ProteinBatch]) -> Tensor:
+    """The norm of all gradients together, a scalar.
+
+    Raises `RunError` where a trainable tensor has no gradient, `NonFinite` for one that is not finite.
+    """
     missing = [name for name, p in trainable.items() if p.grad is None]
     if missing:
         raise RunError(
             f"{len(missing)} of {len(trainable)} trainable tensors got no gradient, the first is {missing[0]}: "
             "no loss of this run depends on them; check lora.targets and lora.train_mlm_head"
         )
-    norms = torch.stack([p.grad.norm() for p in trainable.values() if p.grad is not None])
-    if not bool(torch.isfinite(norms).all()):
-        name = list(trainable)[int((~torch.isfinite(norms)).nonzero()[0])]
+    gradients = [p.grad for p in trainable.values() if p.grad is not None]
+    total = get_total_norm(gradients)
+    if not bool(torch.isfinite(total)):
+        norms = torch.stack([gradient.norm() for gradient in gradients])
+        name = list(trainable)[int(norms.nan_to_num(nan=torch.inf).argmax())]
         chains = ", ".join(chain for batch in group for chain in batch.ids)
         raise NonFinite(f"the gradient of {name} is not finite after {chains}; {_ADVICE}", group)
+    return total

@@ -49,37 +49,40 @@ class _AdaptedProducts(torch.autograd.Function):
         """`tensors`: the weights of all layers, then their biases, A and B."""
         layers = len(scalings)
         weights, biases, downs, ups = (tensors[i : i + layers] for i in range(0, 4 * layers, layers))
-        ctx.factors = [s if dropped is None else s * dropped.scale for s in scalings]
+        factors = [s if dropped is None else s * dropped.scale for s in scalings]
         seen_NI = x_NI if dropped is None else dropped.seen_NI
         a_SI = _stacked(downs, x_NI.dtype)
+        # Rounded once for both passes: on a GPU a small copy costs as much time as a large product's start.
+        rounded = [b_OK.to(x_NI.dtype) for b_OK in ups]
         inner_NS = seen_NI @ a_SI.T
         inners = inner_NS.split([a.shape[0] for a in downs], dim=1)
         outs = [F.linear(x_NI, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
-        for out_NO, inner_NK, b_OK, factor in zip(outs, inners, ups, ctx.factors, strict=True):
-            out_NO.addmm_(inner_NK, b_OK.to(x_NI.dtype).T, alpha=factor)
-        ctx.save_for_backward(seen_NI, inner_NS, *weights, *downs, *ups)
-        ctx.dropped = dropped
+        for out_NO, inner_NK, b_OK, factor in zip(outs, inners, rounded, factors, strict=True):
+            out_NO.addmm_(inner_NK, b_OK.T, alpha=factor)
+        ctx.save_for_backward(seen_NI, inner_NS, a_SI, *weights, *rounded)
+        ctx.dropped, ctx.factors = dropped, factors
+        ctx.ranks, ctx.dtypes = [a.shape[0] for a in downs], (downs[0].dtype, [b.dtype for b in ups])
         return tuple(outs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        seen_NI, inner_NS, *saved = ctx.saved_tensors
+        seen_NI, inner_NS, a_SI, *saved = ctx.saved_tensors
         layers = len(grads)
-        weights, downs, ups = saved[:layers], saved[layers : 2 * layers], saved[2 * layers :]
-        ranks = [a.shape[0] for a in downs]
-        grad_NS = _stacked(
-            [g @ (b * factor).to(g.dtype) for g, b, factor in zip(grads, ups, ctx.factors, strict=True)], dim=1
-        )
-        a_grads = _product(grad_NS.T, seen_NI, downs[0].dtype).split(ranks)
-        inners = inner_NS.split(ranks, dim=1)
+        weights, ups = saved[:layers], saved[layers:]
+        a_dtype, b_dtypes = ctx.dtypes
+        grad_NS = torch.empty_like(inner_NS)
+        for grad_NK, g, b_OK, factor in zip(grad_NS.split(ctx.ranks, dim=1), grads, ups, ctx.factors, strict=True):
+            torch.addmm(grad_NK, g, b_OK, beta=0, alpha=factor, out=grad_NK)
+        a_grads = _product(grad_NS.T, seen_NI, a_dtype).split(ctx.ranks)
+        inners = inner_NS.split(ctx.ranks, dim=1)
         wanted = ctx.needs_input_grad[3 + layers : 3 + 2 * layers]
         bias_grads = [g.sum(0) if want else None for g, want in zip(grads, wanted, strict=True)]
         b_grads = [
-            _product(g.T, inner_NK, b_OK.dtype).mul_(factor)
-            for g, inner_NK, b_OK, factor in zip(grads, inners, ups, ctx.factors, strict=True)
+            _product(g.T, inner_NK, dtype).mul_(factor)
+            for g, inner_NK, dtype, factor in zip(grads, inners, b_dtypes, ctx.factors, strict=True)
         ]
-        grad_x_NI = _grad_x(ctx.dropped, grads, weights, grad_NS, downs) if ctx.needs_input_grad[0] else None
+        grad_x_NI = _grad_x(ctx.dropped, grads, weights, grad_NS, a_SI) if ctx.needs_input_grad[0] else None
         return grad_x_NI, None, None, *[None] * layers, *bias_grads, *a_grads, *b_grads
 
 
@@ -88,22 +91,23 @@ def _grad_x(
     grads: Sequence[Tensor],
     weights: Sequence[Tensor],
     grad_NS: Tensor,
-    downs: Sequence[Tensor],
+    a_SI: Tensor,
 ) -> Tensor:
     """Gradient of the input [N, I]: all layers' products are added up in place."""
     grad_x_NI = grads[0] @ weights[0]
     for grad_NO, weight_OI in zip(grads[1:], weights[1:], strict=True):
         grad_x_NI.addmm_(grad_NO, weight_OI)
-    a_SI = _stacked(downs, grad_x_NI.dtype)
     if dropped is None:
         return grad_x_NI.addmm_(grad_NS, a_SI)
     return grad_x_NI.addcmul_(grad_NS @ a_SI, dropped.kept_NI(grad_x_NI.dtype))
 
 
-def _stacked(tensors: Sequence[Tensor], dtype: torch.dtype | None = None, dim: int = 0) -> Tensor:
-    """One tensor of all, without a copy where there is but one of that dtype."""
-    joined = tensors[0] if len(tensors) == 1 else torch.cat(list(tensors), dim)
-    return joined if dtype is None else joined.to(dtype)
+def _stacked(tensors: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """One tensor of all in that dtype, without a copy where there is but one of it."""
+    if len(tensors) == 1:
+        return tensors[0].to(dtype)
+    rows = sum(tensor.shape[0] for tensor in tensors)
+    return torch.cat(list(tensors), out=tensors[0].new_empty(rows, tensors[0].shape[1], dtype=dtype))
 
 
 def _product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
