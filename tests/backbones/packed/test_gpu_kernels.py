@@ -1,4 +1,4 @@
-"""The kernels between the products, interpreted on a CPU; `benchmarks.gpu` checks the models that use them on a GPU."""
+"""The kernels between the products, interpreted on a CPU; `benchmarks.gpu` checks models that use them on a GPU."""
 
 from __future__ import annotations
 

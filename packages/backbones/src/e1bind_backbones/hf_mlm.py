@@ -25,9 +25,12 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING
 
 from e1bind.contracts import TokenBatch
 from e1bind.errors import UserError
+from e1bind.log import log
+from e1bind_backbones.esm_layers import agrees, hidden_states, understands
 from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import HfMlmOptions
-from e1bind_backbones.padding_check import check_padding
+from e1bind_backbones.packed.layout import LayoutParts
+from e1bind_backbones.padding_check import COARSE, TOLERANCE, check_padding
 from e1bind_backbones.parts import run_part
 from e1bind_backbones.residue_tokens import HfViewEncoder, learn_residue_tokens
 
@@ -50,6 +53,7 @@ class HfMlmBackbone:
             self.config = AutoConfig.from_pretrained(options.checkpoint, **self._arguments)
             tokenizer = AutoTokenizer.from_pretrained(options.checkpoint, **self._arguments)
         self._refuse_other_kinds()
+        self._packs = understands(self.config)
         self.tokens = learn_residue_tokens(tokenizer, options.checkpoint)
         self.hidden_size: int = self.config.hidden_size
         self.has_mlm_head = any(
@@ -150,6 +154,13 @@ class HfMlmBackbone:
                 f"states ({', '.join(missing[:5])}); they would be random"
             )
         model = _without_pooler(model)
+        if self._packs and not agrees(model.base_model, TOLERANCE.get(model.dtype, COARSE)):
+            log.warning(
+                "%s: %s computes something else than ESM-2; it runs as transformers has it",
+                OPTION,
+                options.checkpoint,
+            )
+            self._packs = False
         if options.activation_checkpointing:
             _checkpoint_activations(model)
         if self.has_mlm_head:
@@ -158,20 +169,20 @@ class HfMlmBackbone:
         return model
 
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
-        """Final hidden states of all tokens, [M*T, D] fp32."""
+        """Final hidden states of all tokens, [M*T, D] fp32; of no meaning at padding."""
         encoder = plain_model(model).base_model  # the head is for masked tokens alone
+        checkpointing = self.options.activation_checkpointing and model.training
 
         def run(inputs: Mapping[str, Any]) -> Tensor:
-            return encoder(**inputs).last_hidden_state
+            if self._packs:
+                return hidden_states(encoder, **inputs, checkpointing=checkpointing)
+            return encoder(**{name: inputs[name] for name in ("input_ids", "attention_mask")}).last_hidden_state
 
-        inputs = {name: batch.inputs[name] for name in ("input_ids", "attention_mask")}
-        parts = batch.inputs["parts"]
-        if parts == 1:
-            hidden_MTD = run(inputs)
+        layout = batch.inputs["layout"]
+        if isinstance(layout, LayoutParts):
+            hidden_MTD = torch.cat([run_part(run, part) for part in layout.inputs(batch.inputs)])
         else:
-            pieces = {name: value.chunk(parts) for name, value in inputs.items()}
-            rows = [{name: pieces[name][i] for name in pieces} for i in range(parts)]
-            hidden_MTD = torch.cat([run_part(run, part) for part in rows])
+            hidden_MTD = run(batch.inputs)
         return F.dropout(hidden_MTD.flatten(0, 1).float(), self.options.dropout, model.training)
 
     def mlm_logits(self, model: nn.Module, hidden_KD: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import torch
 
 from e1bind.contracts import MASK, STANDARD_RESIDUES, TokenBatch, View
 from e1bind.errors import DataError, UserError
+from e1bind_backbones.packed.layout import LayoutParts, RowLayout
 from e1bind_backbones.view_batch import count_views, token_batch
 
 PROBE = STANDARD_RESIDUES + STANDARD_RESIDUES[::-1]
@@ -112,7 +113,8 @@ def _rare_letters(
 class HfViewEncoder:
     """Encodes views as rows of `[special tokens] residues [special tokens]`, one row for each view.
 
-    With `by_view` the rows stand view by view instead of protein by protein, and `inputs["parts"]` is their number.
+    With `by_view` the rows stand view by view instead of protein by protein, and `inputs["layout"]` has a part for
+    each view.
     """
 
     tokens: ResidueTokens
@@ -132,10 +134,11 @@ class HfViewEncoder:
         for m, ids in enumerate(rows):
             input_ids[m, : len(ids)] = torch.tensor(ids)
             attention_mask[m, : len(ids)] = 1
+        parts = [RowLayout.build(mask - 1) for mask in attention_mask.split(num_proteins)] if self.by_view else None
         inputs: dict[str, Any] = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
-            "parts": num_views if self.by_view else 1,
+            "layout": RowLayout.build(attention_mask - 1) if parts is None else LayoutParts(tuple(parts)),
         }
         first = {cell: m * width + len(self.tokens.before) for m, cell in enumerate(cells)}
         return token_batch(views, inputs, first, self.tokens.ids, sum(map(len, rows)))

@@ -112,7 +112,7 @@ class E1Backbone:
 
         layout = batch.inputs["layout"]
         if isinstance(layout, LayoutParts):
-            hidden_MTD = torch.cat([run_part(run, part) for part in _split(batch.inputs, layout)])
+            hidden_MTD = torch.cat([run_part(run, part) for part in layout.inputs(batch.inputs)])
         else:
             hidden_MTD = run(batch.inputs)
         return F.dropout(hidden_MTD.flatten(0, 1).float(), self.options.dropout, model.training)
@@ -120,14 +120,6 @@ class E1Backbone:
     def mlm_logits(self, model: nn.Module, hidden_KD: Tensor) -> Tensor:
         """The pretrained head's scores [K, C] fp32 for K hidden states."""
         return plain_model(model).mlm_head(hidden_KD)
-
-
-def _split(inputs: Mapping[str, Any], layout: LayoutParts) -> list[dict[str, Any]]:
-    """The inputs of each part: its rows of every tensor, and its layout."""
-    tensors = {name: value for name, value in inputs.items() if name != "layout"}
-    rows = [part.rows for part in layout.parts]
-    pieces = {name: value.split(rows) for name, value in tensors.items()}
-    return [{**{name: pieces[name][i] for name in pieces}, "layout": part} for i, part in enumerate(layout.parts)]
 
 
 def plain_model(model: nn.Module) -> E1ForMaskedLM:

@@ -24,6 +24,7 @@ from e1bind_backbones.e1.config import E1Config
 from e1bind_backbones.e1.layers import E1Layer, E1RMSNorm
 from e1bind_backbones.e1.tokens import MARKERS, PAD
 from e1bind_backbones.packed.attention import Attend, Attention, AttentionChoice
+from e1bind_backbones.packed.dtypes import compute_dtype
 from e1bind_backbones.packed.layout import RowLayout
 from e1bind_backbones.packed.rope import Rotation, rotation
 
@@ -255,8 +256,3 @@ def masked_lm_loss(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
     labels_N = labels_N.masked_fill(labels_N == PAD, -100)
     total = F.cross_entropy(logits_NC.float(), labels_N, ignore_index=-100, reduction="sum")
     return total / (labels_N != -100).sum().clamp_min(1)
-
-
-def compute_dtype(device: torch.device, weights: torch.dtype) -> torch.dtype:
-    """The dtype layers compute in: autocast's where it is on for the device, else that of the weights."""
-    return torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else weights

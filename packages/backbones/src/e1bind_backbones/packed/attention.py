@@ -73,16 +73,16 @@ class Attention:
         if choice.path == "flex":
             return cls(*(_attend_flex(layout, kind, choice, sequence_ids.device) for kind in (False, True)))
         fast, last = choice.path == "auto" and on_gpu, layout.last
-        within = attend_jobs(layout.within_jobs, fast)
-        over_all = within
+        own = attend_jobs(layout.within_jobs, fast)
+        all_before = own
         if any(job.prefix for job in layout.global_jobs):
-            over_all = attend_jobs(layout.global_jobs, fast)
+            all_before = attend_jobs(layout.global_jobs, fast)
             if fast and choice.compile_flex:
-                over_all = _attend_flex(layout, True, choice, sequence_ids.device)
+                all_before = _attend_flex(layout, True, choice, sequence_ids.device)
         if last is None:
-            return cls(within, over_all)
+            return cls(own, all_before)
         last_jobs = last.layout.within_jobs, last.global_jobs
-        return cls(within, over_all, *(attend_jobs(jobs, fast) for jobs in last_jobs))
+        return cls(own, all_before, *(attend_jobs(jobs, fast) for jobs in last_jobs))
 
 
 def attend_slices(q: Tensor, k: Tensor, v: Tensor, jobs: Sequence[Job]) -> Tensor:
@@ -164,6 +164,16 @@ def dense_masks(sequence_ids: Tensor, view_ids: Tensor | None) -> tuple[Tensor, 
 def _attend_dense(layout: RowLayout, mask: Tensor) -> Attend:
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return layout.pack(_sdpa(layout.unpack(q), layout.unpack(k), layout.unpack(v), mask))
+
+    return attend
+
+
+def attend_padded(real_MT: Tensor) -> Attend:
+    """Attention of q, k, v [M*T, h, d] within rows of one sequence each, keys at padding left out."""
+    rows, mask = real_MT.shape, real_MT[:, None, None]
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return _sdpa(q.unflatten(0, rows), k.unflatten(0, rows), v.unflatten(0, rows), mask).flatten(0, 1)
 
     return attend
 

@@ -69,7 +69,8 @@ class _SiluGateKernel(torch.autograd.Function):
     def backward(ctx: Any, grad_NH: Tensor) -> tuple[Tensor, ...]:
         from e1bind_backbones.packed import gpu_kernels
 
-        return tuple(gpu_kernels.silu_gate_gradient(*ctx.saved_tensors, grad_NH.contiguous()))
+        x_NH, gate_NH = ctx.saved_tensors
+        return tuple(gpu_kernels.silu_gate_gradient(x_NH, gate_NH, grad_NH.contiguous()))
 
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:

@@ -11,7 +11,7 @@ Shape legend: M rows, T padded tokens of a row, N real tokens, S segments.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -212,6 +212,12 @@ class LayoutParts:
     def to(self, device: torch.device) -> LayoutParts:
         """The same layouts with their tensors on `device`."""
         return LayoutParts(tuple(part.to(device) for part in self.parts))
+
+    def inputs(self, whole: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """A model's inputs part by part: its rows of every tensor, and its layout."""
+        rows = [part.rows for part in self.parts]
+        pieces = {name: value.split(rows) for name, value in whole.items() if name != "layout"}
+        return [{**{name: pieces[name][i] for name in pieces}, "layout": part} for i, part in enumerate(self.parts)]
 
 
 def _numpy(ids: Tensor) -> Ints:
