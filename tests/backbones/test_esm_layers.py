@@ -30,7 +30,9 @@ def backbone(tmp_path):
 @pytest.fixture
 def batch(backbone, make_chain, make_view):
     """Three chains of unlike length, three views each, so with padding."""
-    return backbone.encoder().encode([[make_view(chain) for _ in range(3)] for chain in map(make_chain, (9, 21, 4))])
+    return backbone.encoder().encode(
+        [[make_view(chain) for _ in range(3)] for chain in map(make_chain, (9, 21, 4))]
+    )
 
 
 def own_states(backbone, network, batch):

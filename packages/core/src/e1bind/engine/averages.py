@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
 
 from e1bind.engine.distributed import World
 from e1bind.engine.model import StepOutput
@@ -49,17 +52,28 @@ class Averages:
 
 
 def scalars_of(output: StepOutput) -> dict[str, float]:
-    """Everything a forward pass measured, as numbers: each is a wait for the device, so once a micro-batch.
+    """Everything a forward pass measured, as numbers: a wait for the device, so once a micro-batch.
 
     A log that several losses write is told apart by the loss's label.
     """
-    found = {"loss": float(output.total.detach())}
+    found = {"loss": output.total.detach()}
     names = [name for logs in output.logs.values() for name in logs]
     for label, value in output.losses.items():
-        found[f"loss/{label}"] = float(value)
+        found[f"loss/{label}"] = value
         for name, logged in output.logs[label].items():
-            found[name if names.count(name) == 1 else f"{label}/{name}"] = float(logged)
-    return found
+            found[name if names.count(name) == 1 else f"{label}/{name}"] = logged
+    return dict(zip(found, _numbers(list(found.values())), strict=True))
+
+
+def _numbers(scalars: Sequence[Tensor]) -> list[float]:
+    """The scalars' values, fetched once for each dtype and device."""
+    values = [0.0] * len(scalars)
+    kinds = [(scalar.dtype, scalar.device) for scalar in scalars]
+    for kind in set(kinds):
+        places = [i for i, other in enumerate(kinds) if other == kind]
+        for i, value in zip(places, torch.stack([scalars[i].reshape(()) for i in places]).tolist(), strict=True):
+            values[i] = float(value)
+    return values
 
 
 def _means(sums: Sums) -> dict[str, float]:

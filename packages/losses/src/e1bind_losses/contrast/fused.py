@@ -50,12 +50,16 @@ class FusedWalk:
         a_A = g_A * torch.exp(-log_A)
         largest = max((tile.size for tile, _ in self.tiles), default=0)
         room = self.products.u_AD.new_empty(largest)
+        sum_N = self.c_A.new_zeros(len(dz_ND))
         for tile, of_tile in self.tiles:
             weight_IJ = tile.view(room)
             sum_I, sum_J = self._run(tile, a_A, weight_IJ)
-            of_tile.add_product(weight_IJ, sum_I, of_tile.cols_JD, dz_ND[tile.rows])
+            of_tile.add_product(weight_IJ, of_tile.cols_JD, dz_ND[tile.rows])
+            sum_N[tile.rows].add_(sum_I)
             if tile.mirrored:
-                of_tile.add_product(weight_IJ.t(), sum_J, of_tile.rows_ID, dz_ND[tile.cols])
+                of_tile.add_product(weight_IJ.t(), of_tile.rows_ID, dz_ND[tile.cols])
+                sum_N[tile.cols].add_(sum_J)
+        self.products.add_mean(sum_N, dz_ND)
 
     def _run(self, tile: Tile, a_A: Tensor | None, weight_IJ: Tensor | None) -> tuple[Tensor, Tensor]:
         """The sums of exp(s), of the weights where `a_A` is given, over columns [I] and over rows [J]."""

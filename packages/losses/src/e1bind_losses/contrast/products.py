@@ -65,6 +65,10 @@ class RoundedProducts:
         """The products of one tile."""
         return RoundedTile(self, tile)
 
+    def add_mean(self, sum_I: Tensor, dz_ID: Tensor) -> None:
+        """Add what the mean contributes to `scale * weight @ z`, from the sums of the weights before rounding."""
+        dz_ID.addr_(sum_I, self.mean_D, alpha=self.scale)
+
 
 class RoundedTile:
     """Rounded products of the rows and columns of one tile."""
@@ -72,8 +76,7 @@ class RoundedTile:
     def __init__(self, whole: RoundedProducts, tile: Tile) -> None:
         self.rows_ID, self.cols_JD = whole.u_AD[tile.rows], whole.u_AD[tile.cols]
         self.c_I1, self.c_J = whole.c_A[tile.rows, None], whole.c_A[tile.cols]
-        self.mean_D = whole.mean_D
-        self.scale = whole.scale
+        self.whole, self.scale = whole, whole.scale
         self.mirrored = tile.mirrored
 
     def similarities(self, unit: float, out_IJ: Tensor) -> Tensor:
@@ -84,13 +87,14 @@ class RoundedTile:
     def accumulate(self, weight_IJ: Tensor, dz_ID: Tensor, dz_JD: Tensor) -> None:
         """Add `scale * weight @ z[cols]` to the rows' gradient, and the mirror image to the columns'."""
         rounded_IJ = _rounded(weight_IJ)
-        self.add_product(rounded_IJ, weight_IJ.sum(1), self.cols_JD, dz_ID)
+        self.whole.add_mean(weight_IJ.sum(1), dz_ID)
+        self.add_product(rounded_IJ, self.cols_JD, dz_ID)
         if self.mirrored:
-            self.add_product(rounded_IJ.t(), weight_IJ.sum(0), self.rows_ID, dz_JD)
+            self.whole.add_mean(weight_IJ.sum(0), dz_JD)
+            self.add_product(rounded_IJ.t(), self.rows_ID, dz_JD)
 
-    def add_product(self, rounded_IJ: Tensor, sum_I: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
-        """Add `scale * weight @ z` to `dz_ID`, from the weights rounded and their sums before that."""
-        dz_ID.addr_(sum_I, self.mean_D, alpha=self.scale)
+    def add_product(self, rounded_IJ: Tensor, u_JD: Tensor, dz_ID: Tensor) -> None:
+        """Add `scale * weight @ u` to `dz_ID`, from rounded weights; `RoundedProducts.add_mean` adds the rest."""
         dz_ID.add_(wide_product(rounded_IJ, u_JD), alpha=self.scale)
 
 

@@ -93,7 +93,7 @@ class TiledSimilarities(torch.autograd.Function):
 def _walk(z_AD: Tensor, group_N: Tensor, settings: Settings, *, plain: bool) -> PlainWalk | LogWalk | FusedWalk:
     """The way to sum: as exp(s) is where it is `plain`, in one kernel where that is asked for and can be had."""
     fused = plain and settings.rounded and settings.fused and can_fuse(z_AD.device)
-    blocks = settings.blocks or Blocks.of(z_AD.device)
+    blocks = settings.blocks or (Blocks.fused() if fused else Blocks.of(z_AD.device))
     tiles = plan(group_N, len(z_AD) - len(group_N), blocks, lists=not fused)
     if fused:
         return FusedWalk(RoundedProducts(z_AD, settings.scale), tiles, group_N)

@@ -27,6 +27,11 @@ class Blocks:
         """Tiles that stay in a CPU core's cache, and ones that fill a GPU."""
         return cls(384, 768) if device.type == "cpu" else cls(4096, 4096)
 
+    @classmethod
+    def fused(cls) -> Blocks:
+        """Tiles of the fused kernel, which writes none of them out in fp32: each costs the start of eight kernels."""
+        return cls(8192, 8192)
+
 
 @dataclass(frozen=True)
 class Tile:
