@@ -107,12 +107,12 @@ def slices(bench: Bench) -> Figures:
 
 
 def varlen(bench: Bench) -> Figures:
-    """The flash kernel for packed segments, in within-sequence layers."""
+    """The flash kernel for packed segments, in layers of both kinds."""
     bench.needs_gpu()
     case = Case(bench)
     if not takes_varlen(case.four[0].to(bench.device, torch.bfloat16)):
         raise Failed("this torch, or this card, has no varlen kernel", {})
-    return hold(case.errors(AttentionChoice("auto"), (torch.bfloat16, torch.float16), ("within",)), LIMITS)
+    return hold(case.errors(AttentionChoice("auto"), (torch.bfloat16, torch.float16), KINDS), LIMITS)
 
 
 def flex(bench: Bench) -> Figures:

@@ -29,7 +29,7 @@ class Blocks:
 
     @classmethod
     def fused(cls) -> Blocks:
-        """Tiles of the fused kernel, which writes none of them out in fp32: each costs the start of eight kernels."""
+        """Tiles of the fused kernel, written out in half precision: each costs the start of eight kernels."""
         return cls(8192, 8192)
 
 
