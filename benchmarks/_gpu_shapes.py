@@ -44,7 +44,7 @@ from e1bind.heads.prototype import PrototypeHead
 from e1bind.scoring import Prototype
 from e1bind.spec.sections import TrainingSection
 from e1bind_backbones.hf_mlm import HfMlmBackbone
-from e1bind_backbones.packed.layout import RowLayout, scored_pairs
+from e1bind_backbones.packed.layout import scored_pairs
 from e1bind_backbones.tiny_checkpoint import VOCABULARY
 from e1bind_losses.mlm import MaskedLM
 from e1bind_losses.nt_xent import NTXent
@@ -184,9 +184,7 @@ class StepCase:
 
     def _pairs(self) -> int:
         """Scored (query, key) pairs of all layers."""
-        config, inputs = self.model.backbone.config, self.batch.tokens.inputs  # type: ignore[attr-defined]
-        layout = inputs.get("layout")
-        if not isinstance(layout, RowLayout):
-            return config.num_hidden_layers * int((inputs["attention_mask"].sum(1) ** 2).sum())
-        kinds = (layout.within_jobs, layout.global_jobs)
-        return sum(scored_pairs(kinds[config.is_global(i)]) for i in range(config.num_hidden_layers))
+        config, layout = self.model.backbone.config, self.batch.tokens.inputs["layout"]  # type: ignore[attr-defined]
+        own, all_before = scored_pairs(layout.within_jobs), scored_pairs(layout.global_jobs)
+        is_global = getattr(config, "is_global", lambda layer: False)
+        return sum(all_before if is_global(i) else own for i in range(config.num_hidden_layers))

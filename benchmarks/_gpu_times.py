@@ -16,7 +16,7 @@ from benchmarks._gpu_shapes import Loaded, StepCase, e1, esm2
 from benchmarks._nt_xent import Case, Products, ours, replay
 from e1bind_backbones.e1.random_init import random_config
 
-TOKENS = (16384, 8192, 4096)
+TOKENS = (32768, 16384, 8192, 4096)
 """Tokens of a step at most; the next number where memory does not suffice."""
 DROPOUTS = (0.0, 0.2)
 NT_XENT = ((32768, 1280), (8192, 768))

@@ -145,6 +145,9 @@ def test_layers_that_cannot_compute_together_say_so() -> None:
     assert LoraLinear.together([two.left, two.right], x) is None
     two.right.lora_dropout["default"] = nn.Identity()
     assert LoraLinear.together([two.left, two.right], x) is not None
+    two.right.scaling["default"] *= 2
+    assert LoraLinear.together([two.left, two.right], x) is None
+    two.right.scaling["default"] /= 2
     called: list[object] = []
     two.right.register_forward_hook(lambda module, *_: called.append(module))
     assert LoraLinear.together([two.left, two.right], x) is None

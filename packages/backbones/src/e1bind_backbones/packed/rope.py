@@ -63,7 +63,8 @@ class _TurnedHeads(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         from e1bind_backbones.packed.gpu_kernels import Heads, Turns, turn
 
-        turns, raw = Turns(*ctx.saved_tensors[:4]), ctx.saved_tensors[4:]
+        saved = ctx.saved_tensors  # asked for once: checkpointing gives them out once
+        turns, raw = Turns(*saved[:4]), saved[4:]
         given = Heads(*(gradient.contiguous() for gradient in gradients))
         return *turn(given, turns, ctx.bound, Heads(*raw) if raw else given), *[None] * 5
 

@@ -37,7 +37,9 @@ class LoraLinear(PeftLinear):
     def together(layers: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor] | None:
         """The outputs of layers that all read `x`; None where one of them has to be called by itself."""
         plain = [layer for layer in layers if isinstance(layer, LoraLinear) and layer._is_plain(x)]
-        if len(plain) < len(layers) or len({layer._dropout for layer in plain}) > 1 or any(map(_is_watched, plain)):
+        if len(plain) < len(layers) or any(map(_is_watched, plain)):
+            return None
+        if len({(layer._dropout, layer._scaling) for layer in plain}) > 1:
             return None
         return None if any(layer._merges(x) for layer in plain) else _products(plain, x)
 
@@ -47,10 +49,14 @@ class LoraLinear(PeftLinear):
         return dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0
 
     @property
+    def _scaling(self) -> float:
+        return self.scaling[self.active_adapters[0]]
+
+    @property
     def _weights(self) -> AdaptedWeights:
         name, base = self.active_adapters[0], self.base_layer
         a_KI, b_OK = self.lora_A[name].weight, self.lora_B[name].weight
-        return AdaptedWeights(base.weight, base.bias, a_KI, b_OK, self.scaling[name])
+        return AdaptedWeights(base.weight, base.bias, a_KI, b_OK, self._scaling)
 
     def _is_plain(self, x: Tensor) -> bool:
         """Whether one adapter without variants is active, nothing is merged, and nobody else chooses dtypes."""

@@ -27,10 +27,14 @@ class AdaptedWeights(NamedTuple):
 
 
 def adapted_products(x_NI: Tensor, layers: Sequence[AdaptedWeights], dropped: Dropped | None) -> Sequence[Tensor]:
-    """`x W' + bias + scaling * dropout(x) A' B'` [N, O] of each layer; `dropped`: of `x`, None without dropout."""
-    scalings = tuple(layer.scaling for layer in layers)
+    """`x W' + bias + scaling * dropout(x) A' B'` [N, O] of each layer; `dropped`: of `x`, None without dropout.
+
+    All layers have one `scaling`.
+    """
+    (scaling,) = {layer.scaling for layer in layers}
+    factor = scaling if dropped is None else scaling * dropped.scale
     columns = zip(*(layer[:4] for layer in layers), strict=True)
-    return _AdaptedProducts.apply(x_NI, dropped, scalings, *(tensor for column in columns for tensor in column))
+    return _AdaptedProducts.apply(x_NI, dropped, factor, *(tensor for column in columns for tensor in column))
 
 
 def merged_product(x: Tensor, layer: AdaptedWeights) -> Tensor:
@@ -44,23 +48,22 @@ class _AdaptedProducts(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_NI: Tensor, dropped: Dropped | None, scalings: tuple[float, ...], *tensors: Any
+        ctx: Any, x_NI: Tensor, dropped: Dropped | None, factor: float, *tensors: Any
     ) -> tuple[Tensor, ...]:
         """`tensors`: the weights of all layers, then their biases, A and B."""
-        layers = len(scalings)
+        layers = len(tensors) // 4
         weights, biases, downs, ups = (tensors[i : i + layers] for i in range(0, 4 * layers, layers))
-        factors = [s if dropped is None else s * dropped.scale for s in scalings]
         seen_NI = x_NI if dropped is None else dropped.seen_NI
         a_SI = _stacked(downs, x_NI.dtype)
-        # Rounded once for both passes: on a GPU a small copy costs as much time as a large product's start.
+        # Rounded once for both passes: on a GPU a small copy costs as much time as the start of a large product.
         rounded = [b_OK.to(x_NI.dtype) for b_OK in ups]
-        inner_NS = seen_NI @ a_SI.T
+        inner_NS = _scaled_product(seen_NI, a_SI.T, factor, x_NI.new_empty(len(x_NI), len(a_SI)))
         inners = inner_NS.split([a.shape[0] for a in downs], dim=1)
         outs = [F.linear(x_NI, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
-        for out_NO, inner_NK, b_OK, factor in zip(outs, inners, rounded, factors, strict=True):
-            out_NO.addmm_(inner_NK, b_OK.T, alpha=factor)
+        for out_NO, inner_NK, b_OK in zip(outs, inners, rounded, strict=True):
+            out_NO.addmm_(inner_NK, b_OK.T)
         ctx.save_for_backward(seen_NI, inner_NS, a_SI, *weights, *rounded)
-        ctx.dropped, ctx.factors = dropped, factors
+        ctx.dropped, ctx.factor = dropped, factor
         ctx.ranks, ctx.dtypes = [a.shape[0] for a in downs], (downs[0].dtype, [b.dtype for b in ups])
         return tuple(outs)
 
@@ -72,18 +75,20 @@ class _AdaptedProducts(torch.autograd.Function):
         weights, ups = saved[:layers], saved[layers:]
         a_dtype, b_dtypes = ctx.dtypes
         grad_NS = torch.empty_like(inner_NS)
-        for grad_NK, g, b_OK, factor in zip(grad_NS.split(ctx.ranks, dim=1), grads, ups, ctx.factors, strict=True):
-            torch.addmm(grad_NK, g, b_OK, beta=0, alpha=factor, out=grad_NK)
+        for grad_NK, g, b_OK in zip(grad_NS.split(ctx.ranks, dim=1), grads, ups, strict=True):
+            _scaled_product(g, b_OK, ctx.factor, grad_NK)
         a_grads = _product(grad_NS.T, seen_NI, a_dtype).split(ctx.ranks)
-        inners = inner_NS.split(ctx.ranks, dim=1)
         wanted = ctx.needs_input_grad[3 + layers : 3 + 2 * layers]
         bias_grads = [g.sum(0) if want else None for g, want in zip(grads, wanted, strict=True)]
-        b_grads = [
-            _product(g.T, inner_NK, dtype).mul_(factor)
-            for g, inner_NK, dtype, factor in zip(grads, inners, b_dtypes, ctx.factors, strict=True)
-        ]
+        inners = inner_NS.split(ctx.ranks, dim=1)
+        b_grads = [_product(g.T, *rest) for g, *rest in zip(grads, inners, b_dtypes, strict=True)]
         grad_x_NI = _grad_x(ctx.dropped, grads, weights, grad_NS, a_SI) if ctx.needs_input_grad[0] else None
         return grad_x_NI, None, None, *[None] * layers, *bias_grads, *a_grads, *b_grads
+
+
+def _scaled_product(left: Tensor, right: Tensor, factor: float, out: Tensor) -> Tensor:
+    """`factor * left @ right`, written to `out`."""
+    return torch.addmm(out, left, right, beta=0, alpha=factor, out=out)
 
 
 def _grad_x(
