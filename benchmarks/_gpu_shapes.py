@@ -72,8 +72,10 @@ def e1(size: str, device: torch.device) -> Loaded:
         return backbone, backbone.load_model()
 
 
-def esm2(folder: Path, layers: int, hidden: int, heads: int, device: torch.device) -> Loaded:
-    """ESM-2's architecture in bfloat16, from a folder that has all of a checkpoint but its weights."""
+def esm2(
+    folder: Path, layers: int, hidden: int, heads: int, device: torch.device, dtype: str = "bfloat16"
+) -> Loaded:
+    """ESM-2's architecture, from a folder that has all of a checkpoint but its weights."""
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY), encoding="utf-8")
     EsmTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
     config = EsmConfig(
@@ -85,10 +87,10 @@ def esm2(folder: Path, layers: int, hidden: int, heads: int, device: torch.devic
         architectures=["EsmForMaskedLM"],
     )  # fmt: skip
     config.save_pretrained(folder)
-    backbone = esm_backbone(checkpoint=str(folder), dtype="bfloat16")
+    backbone = esm_backbone(checkpoint=str(folder), dtype=dtype)
     assert isinstance(backbone, HfMlmBackbone)
     with device:
-        return backbone, AutoModelForMaskedLM.from_config(backbone.config, dtype=torch.bfloat16)
+        return backbone, AutoModelForMaskedLM.from_config(backbone.config, dtype=getattr(torch, dtype))
 
 
 def protein_batch(backbone: Backbone, tokens: int, residues: tuple[int, int] = RESIDUES) -> ProteinBatch:

@@ -53,7 +53,7 @@ class HfMlmBackbone:
             self.config = AutoConfig.from_pretrained(options.checkpoint, **self._arguments)
             tokenizer = AutoTokenizer.from_pretrained(options.checkpoint, **self._arguments)
         self._refuse_other_kinds()
-        self._packs = understands(self.config)
+        self.packs = understands(self.config)
         self.tokens = learn_residue_tokens(tokenizer, options.checkpoint)
         self.hidden_size: int = self.config.hidden_size
         self.has_mlm_head = any(
@@ -154,13 +154,13 @@ class HfMlmBackbone:
                 f"states ({', '.join(missing[:5])}); they would be random"
             )
         model = _without_pooler(model)
-        if self._packs and not agrees(model.base_model, TOLERANCE.get(model.dtype, COARSE)):
+        if self.packs and not agrees(model.base_model, TOLERANCE.get(model.dtype, COARSE)):
             log.warning(
                 "%s: %s computes something else than ESM-2; it runs as transformers has it",
                 OPTION,
                 options.checkpoint,
             )
-            self._packs = False
+            self.packs = False
         if options.activation_checkpointing:
             _checkpoint_activations(model)
         if self.has_mlm_head:
@@ -174,7 +174,7 @@ class HfMlmBackbone:
         checkpointing = self.options.activation_checkpointing and model.training
 
         def run(inputs: Mapping[str, Any]) -> Tensor:
-            if self._packs:
+            if self.packs:
                 return hidden_states(encoder, **inputs, checkpointing=checkpointing)
             return encoder(**{name: inputs[name] for name in ("input_ids", "attention_mask")}).last_hidden_state
 
