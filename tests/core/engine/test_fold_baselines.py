@@ -17,7 +17,10 @@ from small_runs import go_on, train_once
 
 from e1bind.contracts import MetricInputs, View
 from e1bind.curation.reading import read_chains
+from e1bind.engine import embeddings
+from e1bind.engine import fold_baselines as module
 from e1bind.engine.distributed import World
+from e1bind.engine.embeddings import embed_chains
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.judgement import judge
 from e1bind.engine.pipeline import build_model
@@ -160,6 +163,7 @@ def compute(make_pipeline, tmp_path):
         fold_baselines(pipeline, network, FoldData(1, train, held_out, groups), folder, ALONE)
         return {own.name: own for own in read_baselines(folder)}
 
+    computed.width = pipeline.backbone.hidden_size
     return computed
 
 
@@ -258,6 +262,45 @@ def test_a_baseline_that_breaks_its_contract_is_named(make_pipeline, zinc, tmp_p
     data = FoldData(1, zinc[:8], zinc[8:], dict.fromkeys((record.id for record in zinc), 0))
     with pytest.raises(ContractError, match=told):
         fold_baselines(pipeline, pipeline.backbone.load_model(), data, FoldDir(tmp_path, 1), ALONE)
+
+
+def test_chains_held_out_are_embedded_some_at_a_time(compute, zinc, monkeypatch):
+    """The same probabilities, but for what another neighbour in a batch rounds."""
+    whole = compute("whole", zinc[:8], zinc[8:])["frozen-probe"].probabilities
+    asked = []
+
+    def counted(pipeline, network, records, world):
+        asked.append([len(record) for record in records])
+        return embed_chains(pipeline, network, records, world)
+
+    held_out = zinc[8:]
+    room = sum(map(len, held_out[:3]))
+    monkeypatch.setattr(embeddings, "BLOCK_VALUES", room * compute.width)
+    monkeypatch.setattr(embeddings, "embed_chains", counted)
+    apart = compute("apart", zinc[:8], held_out)["frozen-probe"].probabilities
+    assert asked[0] == [len(record) for record in held_out[:3]]
+    assert [length for lengths in asked for length in lengths] == [len(record) for record in held_out]
+    assert all(sum(lengths) <= room or len(lengths) == 1 for lengths in asked)
+    assert list(apart) == list(whole)
+    for chain, values in whole.items():
+        assert apart[chain] == pytest.approx(values, abs=1e-5)
+
+
+@pytest.mark.parametrize(("room", "embedded"), [(100_000, [3, 1]), (1000, [3, 3])])
+def test_embeddings_of_earlier_ions_stay_while_there_is_room(make_pipeline, zinc, monkeypatch, room, embedded):
+    pipeline = make_pipeline("baselines.compute=['frozen-probe']", f"baselines.max_residues={room}")
+    asked = []
+    found = {record.id: np.zeros((len(record), 64), np.float32) for record in zinc}
+
+    def counted(pipeline, network, records, world):
+        asked.append(len(records))
+        return {record.id: found[record.id] for record in records}
+
+    monkeypatch.setattr(module, "embed_chains", counted)
+    learned = module._Learned(pipeline, None, ALONE)
+    assert set(learned.embeddings_of(zinc[:3])) == {record.id for record in zinc[:3]}
+    assert {record.id for record in zinc[1:4]} <= set(learned.embeddings_of(zinc[1:4]))
+    assert asked == embedded
 
 
 def test_more_residues_than_there_is_room_for_are_drawn_by_chain_and_said(make_pipeline, zinc, tmp_path, caplog):

@@ -101,11 +101,12 @@ def turn(heads: Heads, turns: Turns, bound: float | None, raw: Heads | None = No
     results = Heads(torch.empty_like(q), torch.empty_like(k), v if bound is None else torch.empty_like(v))
     planes = q.shape[1] + k.shape[1] + (0 if bound is None else v.shape[1])
     grid = (triton.cdiv(max(len(q), len(k)), TOKENS), planes)
-    turn_kernel[grid](
-        *heads, *(raw or heads), *results, *turns, len(q), len(k), 0.0 if bound is None else bound,
-        Q_HEADS=q.shape[1], K_HEADS=k.shape[1], HALF=q.shape[2] // 2,
-        CLAMP=bound is not None, BACK=raw is not None, B=TOKENS,
-    )  # fmt: skip
+    with torch.cuda.device_of(q):  # triton starts kernels on the current device, wherever the tensors are
+        turn_kernel[grid](
+            *heads, *(raw or heads), *results, *turns, len(q), len(k), 0.0 if bound is None else bound,
+            Q_HEADS=q.shape[1], K_HEADS=k.shape[1], HALF=q.shape[2] // 2,
+            CLAMP=bound is not None, BACK=raw is not None, B=TOKENS,
+        )  # fmt: skip
     return results
 
 
@@ -135,7 +136,8 @@ def silu_gate_gradient_kernel(x, gate, grad, dx, dgate, size, B: tl.constexpr): 
 def silu_gate(x: Tensor, gate: Tensor) -> Tensor:
     """Run `silu_gate_kernel` on contiguous tensors of one shape."""
     out = torch.empty_like(x)
-    silu_gate_kernel[(triton.cdiv(x.numel(), ELEMENTS),)](x, gate, out, x.numel(), B=ELEMENTS)
+    with torch.cuda.device_of(x):
+        silu_gate_kernel[(triton.cdiv(x.numel(), ELEMENTS),)](x, gate, out, x.numel(), B=ELEMENTS)
     return out
 
 
@@ -143,5 +145,6 @@ def silu_gate_gradient(x: Tensor, gate: Tensor, grad: Tensor) -> Sequence[Tensor
     """Run `silu_gate_gradient_kernel`: the gradients of `x` and of `gate`."""
     dx, dgate = torch.empty_like(x), torch.empty_like(gate)
     grid = (triton.cdiv(x.numel(), ELEMENTS),)
-    silu_gate_gradient_kernel[grid](x, gate, grad, dx, dgate, x.numel(), B=ELEMENTS)
+    with torch.cuda.device_of(x):
+        silu_gate_gradient_kernel[grid](x, gate, grad, dx, dgate, x.numel(), B=ELEMENTS)
     return dx, dgate

@@ -5,7 +5,7 @@ Shape legend: R residues of a batch, L residues of a chain, D width of the backb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from e1bind.contracts import UNKNOWN, ResidueRecord
+from e1bind.data.columns import lengths_of
 from e1bind.engine.distributed import World
 from e1bind.engine.guards import VALIDATION_MEMORY, memory_advice
 from e1bind.engine.held_out import Scored, by_piece, load, merged, window_batches
@@ -21,6 +22,21 @@ from e1bind.engine.pipeline import Pipeline, unadapted
 
 Embeddings = dict[str, NDArray[np.float32]]
 """Final hidden states [L, D] by chain."""
+BLOCK_VALUES = 2**26
+"""Numbers that embeddings may come to where chains are only scored by them: a quarter of a gigabyte."""
+
+
+def embedded_blocks(
+    pipeline: Pipeline, network: nn.Module, records: Sequence[ResidueRecord], world: World
+) -> Iterator[tuple[Sequence[ResidueRecord], Embeddings]]:
+    """The records, some at a time, with what `embed_chains` makes of these; every rank gets the same records."""
+    ends_R = np.cumsum(lengths_of(records))
+    room, start = max(1, BLOCK_VALUES // pipeline.backbone.hidden_size), 0
+    while start < len(records):
+        before = ends_R[start - 1] if start else 0
+        stop = max(start + 1, int(np.searchsorted(ends_R, before + room, side="right")))
+        yield records[start:stop], embed_chains(pipeline, network, records[start:stop], world)
+        start = stop
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import nn
 from e1bind.contracts import UNKNOWN, BaselineChain, ResidueRecord
 from e1bind.data.columns import chains_of, counts_of, known_for, picked
 from e1bind.engine.distributed import World
-from e1bind.engine.embeddings import Embeddings, embed_chains
+from e1bind.engine.embeddings import Embeddings, embed_chains, embedded_blocks
 from e1bind.engine.pipeline import Pipeline
 from e1bind.engine.seeds import derive
 from e1bind.errors import RunError
@@ -28,6 +29,9 @@ from e1bind.metrics.ranking import rank_counts
 from e1bind.runs.baseline_files import FoldBaseline, read_baselines, write_baselines
 from e1bind.runs.fingerprints import spec_fingerprint
 from e1bind.runs.layout import FoldDir
+
+Fitted = dict[tuple[str, str], Mapping[str, NDArray[Any]]]
+"""What a baseline's `fit` returned, by ion and baseline."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +54,15 @@ def fold_baselines(
     """Write what the baselines of the spec come to in this fold, unless it is there. All ranks must call."""
     if not pipeline.baselines or world.main_does(lambda: _are_there(pipeline, folder)):
         return
-    learn = {ion: _drawn(pipeline, data, ion) for ion in pipeline.spec.training.ions}
-    embeddings = _embeddings(pipeline, network, data, learn, world)
+    fitted = _fitted(pipeline, network, data, world)
+    found = _asked(pipeline, network, data.held_out, fitted, world)
 
-    def compute() -> None:
-        found = [
-            _baseline(pipeline, name, ion, data, learn[ion], embeddings)
-            for ion in pipeline.spec.training.ions
-            for name in pipeline.baselines
-        ]
+    def write() -> None:
         write_baselines(folder, _made_of(pipeline), found)
         for own in found:
             _tell(own, data)
 
-    world.main_does(compute)
+    world.main_does(write)
 
 
 def needs_embeddings(pipeline: Pipeline, name: str) -> bool:
@@ -119,28 +118,52 @@ def _drawn(pipeline: Pipeline, data: FoldData, ion: str) -> Sequence[ResidueReco
     return picked(chains, np.sort(kept))
 
 
-def _embeddings(
-    pipeline: Pipeline,
-    network: nn.Module,
-    data: FoldData,
-    learn: Mapping[str, Sequence[ResidueRecord]],
-    world: World,
-) -> Embeddings:
-    if not any(needs_embeddings(pipeline, name) for name in pipeline.baselines):
-        return {}
-    wanted = {record.id: record for chains in learn.values() for record in chains}
-    wanted |= {record.id: record for record in data.held_out}
-    return embed_chains(pipeline, network, list(wanted.values()), world)
+def _fitted(pipeline: Pipeline, network: nn.Module, data: FoldData, world: World) -> Fitted:
+    """What every baseline learned of every ion; on other ranks than the main one nothing."""
+    found: Fitted = {}
+    learned = _Learned(pipeline, network, world)
+
+    def fit(ion: str, learn: Sequence[ResidueRecord], embeddings: Embeddings) -> None:
+        for name in pipeline.baselines:
+            found[ion, name] = _learn(pipeline, name, ion, data, learn, embeddings)
+
+    for ion in pipeline.spec.training.ions:
+        learn = _drawn(pipeline, data, ion)
+        world.main_does(partial(fit, ion, learn, learned.embeddings_of(learn)))
+    return found
 
 
-def _baseline(
+class _Learned:
+    """Embeddings of the chains that an ion's baselines learn from; earlier ions' stay while there is room."""
+
+    def __init__(self, pipeline: Pipeline, network: nn.Module, world: World) -> None:
+        self.pipeline, self.network, self.world = pipeline, network, world
+        self.is_wanted = any(needs_embeddings(pipeline, name) for name in pipeline.baselines)
+        self.residues: dict[str, int] = {}
+        """Of each chain that is embedded: every rank knows of them, the main one has them."""
+        self.embeddings: Embeddings = {}
+
+    def embeddings_of(self, chains: Sequence[ResidueRecord]) -> Embeddings:
+        """Those of `chains`, and perhaps of others. All ranks must call."""
+        if not self.is_wanted:
+            return {}
+        lengths = {record.id: len(record) for record in chains}
+        if sum((self.residues | lengths).values()) > self.pipeline.spec.baselines.max_residues:
+            self.residues, self.embeddings = {}, {}
+        new = [record for record in chains if record.id not in self.residues]
+        self.residues |= lengths
+        self.embeddings |= embed_chains(self.pipeline, self.network, new, self.world)
+        return self.embeddings
+
+
+def _learn(
     pipeline: Pipeline,
     name: str,
     ion: str,
     data: FoldData,
     learn: Sequence[ResidueRecord],
     embeddings: Embeddings,
-) -> FoldBaseline:
+) -> Mapping[str, NDArray[Any]]:
     embedded = needs_embeddings(pipeline, name)
     chosen = learn if embedded else chains_of(data.train, ion)
     chains = [
@@ -154,10 +177,25 @@ def _baseline(
         for record in chosen
     ]
     rng = np.random.default_rng(derive(pipeline.spec.run.seed, "baseline", data.fold, ion, name))
-    fitted = pipeline.baselines[name].fit(chains, rng)
-    held_out = known_for(data.held_out, ion)
-    probabilities = {r.id: scored(pipeline, name, fitted, r, embeddings) for r in held_out}
-    return FoldBaseline(ion, name, fitted, probabilities)
+    return pipeline.baselines[name].fit(chains, rng)
+
+
+def _asked(
+    pipeline: Pipeline, network: nn.Module, held_out: Sequence[ResidueRecord], fitted: Fitted, world: World
+) -> list[FoldBaseline]:
+    """What the baselines say of the chains held out, embedded some at a time."""
+    found: dict[tuple[str, str], dict[str, NDArray[np.float64]]] = {key: {} for key in fitted}
+
+    def ask(records: Sequence[ResidueRecord], embeddings: Embeddings) -> None:
+        for (ion, name), values in fitted.items():
+            known = known_for(records, ion)
+            found[ion, name] |= {r.id: scored(pipeline, name, values, r, embeddings) for r in known}
+
+    wanted = any(needs_embeddings(pipeline, name) for name in pipeline.baselines)
+    blocks = embedded_blocks(pipeline, network, held_out, world) if wanted else [(held_out, {})]
+    for records, embeddings in blocks:
+        world.main_does(partial(ask, records, embeddings))
+    return [FoldBaseline(*key, fitted[key], probabilities) for key, probabilities in found.items()]
 
 
 def _tell(own: FoldBaseline, data: FoldData) -> None:

@@ -5,7 +5,7 @@ Shape legend: L residues of a chain.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.engine.distributed import World
-from e1bind.engine.embeddings import Embeddings, embed_chains
+from e1bind.engine.embeddings import Embeddings, embedded_blocks
 from e1bind.engine.fold_baselines import needs_embeddings, scored
 from e1bind.engine.judgement import Judgement, judge
 from e1bind.inference.chunks import own_contexts
@@ -40,11 +40,11 @@ class RunBaselines:
         """
         names = self.names(ion)
         known = [record for record in records if (record.labels[ion] >= 0).any()]
-        embeddings = self._embeddings(known, names)
-        values = {}
-        for name in names:
-            parts = [self._mean(record, ion, name, embeddings)[record.labels[ion] >= 0] for record in known]
-            values[name] = np.concatenate([np.empty(0), *parts])
+        parts: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in names}
+        for some, embeddings in self._embedded(known, names):
+            for name in names:
+                parts[name] += [self._mean(r, ion, name, embeddings)[r.labels[ion] >= 0] for r in some]
+        values = {name: np.concatenate(rows) for name, rows in parts.items()}
         thresholds = {name: self.run.summary.oof[ion].baselines[name].threshold for name in names}
         return judge(self.ensemble.pipeline, ion, inputs, values, thresholds, resamples, seed)
 
@@ -54,9 +54,12 @@ class RunBaselines:
         rows = [scored(self.ensemble.pipeline, name, values, record, embeddings) for values in fitted]
         return np.asarray(np.mean(rows, axis=0), np.float64)
 
-    def _embeddings(self, records: Sequence[ResidueRecord], names: Sequence[str]) -> Embeddings:
-        pipeline = self.ensemble.pipeline
+    def _embedded(
+        self, records: Sequence[ResidueRecord], names: Sequence[str]
+    ) -> Iterable[tuple[Sequence[ResidueRecord], Embeddings]]:
+        """The chains, some at a time, with their embeddings where a baseline looks at them."""
+        pipeline, ensemble = self.ensemble.pipeline, self.ensemble
         if not any(needs_embeddings(pipeline, name) for name in names):
-            return {}
+            return [(records, {})]
         own = replace(pipeline, validation_contexts=own_contexts(pipeline))
-        return embed_chains(own, self.ensemble.model.network, records, World(0, 1, self.ensemble.device))
+        return embedded_blocks(own, ensemble.model.network, records, World(0, 1, ensemble.device))

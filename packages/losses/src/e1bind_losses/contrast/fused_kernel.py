@@ -103,26 +103,27 @@ def launch(u: Pair, c: Pair, groups: Pair | None, a: Pair | None, weight_IJ: Ten
     grid = (triton.cdiv(height, blocks.rows), triton.cdiv(width, blocks.cols))
     sum_I = torch.empty(grid[1], height, dtype=torch.float32, device=row_u_ID.device)
     sum_J = torch.empty(grid[0], width, dtype=torch.float32, device=row_u_ID.device)
-    tile_kernel[grid](
-        *u,
-        *c,
-        *(groups or (None, None)),
-        *(a or (None, None)),
-        weight_IJ,
-        sum_I,
-        sum_J,
-        height,
-        width,
-        depth,
-        unit,
-        MASKED=groups is not None,
-        WEIGHTS=a is not None,
-        B=blocks.rows,
-        C=blocks.cols,
-        K=blocks.depth,
-        num_warps=blocks.warps,
-        num_stages=blocks.stages,
-    )
+    with torch.cuda.device_of(row_u_ID):  # triton starts kernels on the current device, wherever the tensors are
+        tile_kernel[grid](
+            *u,
+            *c,
+            *(groups or (None, None)),
+            *(a or (None, None)),
+            weight_IJ,
+            sum_I,
+            sum_J,
+            height,
+            width,
+            depth,
+            unit,
+            MASKED=groups is not None,
+            WEIGHTS=a is not None,
+            B=blocks.rows,
+            C=blocks.cols,
+            K=blocks.depth,
+            num_warps=blocks.warps,
+            num_stages=blocks.stages,
+        )
     return sum_I.sum(0), sum_J.sum(0)
 
 
