@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from plugin_packages import run_cli
 from small_runs import SPEC
 from tiny_checkpoints import write_esm
 from transformers import EsmModel
+
+from e1bind_cli.libraries import share_cores
 
 
 @pytest.fixture
@@ -20,6 +23,19 @@ def small(tmp_path: Path, root: Path) -> Path:
     text = text.replace("[losses.mlm]\nweight = 0.1\n", "")
     (tmp_path / "spec.toml").write_text(text.replace("= 120", "= 48").replace("= 16", "= 8"))
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rounds"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_that_wait_give_way_unless_the_user_chose(monkeypatch, chosen, rounds) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    share_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == rounds
 
 
 def others(said: str) -> list[str]:

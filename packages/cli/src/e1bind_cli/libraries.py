@@ -1,4 +1,6 @@
-"""What other libraries say by themselves: what a user can do something about, once, in one of the processes."""
+"""What is asked of other libraries before they are imported: to say what a user can do something about, and to wait
+for their threads without keeping a core from whoever else wants it.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +28,17 @@ def hush_libraries() -> None:
         warnings.filterwarnings("ignore", category=category)
     if not is_main():
         warnings.simplefilter("ignore")
+
+
+ROUNDS = "1000"
+"""What libgomp itself takes where it knows of more threads than cores."""
+
+
+def share_cores() -> None:
+    """Before torch is imported: a thread that waits for the others of a product gives way after a moment.
+
+    libgomp's threads go round some 300,000 times first. Where another process has one of the cores, that is longer
+    than the product: steps of small models took four to eighteen times as long. What a user has set stands.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from e1bind import __version__
 from e1bind.errors import UserError
 from e1bind_cli.console import err, log_to_terminal, state
-from e1bind_cli.libraries import hush_libraries
+from e1bind_cli.libraries import hush_libraries, share_cores
 
 ANYWHERE = ("--debug", "--quiet", "--verbose")
 _REST = "--"
@@ -69,5 +69,6 @@ def whole_command(
     state.debug, state.quiet, state.verbose = debug, quiet, verbose
     err.quiet = quiet
     hush_libraries()
+    share_cores()
     if quiet or verbose:
         log_to_terminal()
