@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from e1bind.contracts import ResidueRecord
 from e1bind.curation.folding import make_folds
@@ -27,6 +26,7 @@ from e1bind.engine.memory_plan import tell_memory
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
 from e1bind.engine.shared_chains import training_chains
 from e1bind.engine.stopping import StopRequest
+from e1bind.engine.threads import set_threads
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
 from e1bind.errors import RunError
@@ -108,15 +108,15 @@ def _prepared(spec: RunSpec, parent: Path) -> Iterator[tuple[Pipeline, Sequence[
     What is checked at once comes first, the backbone last: it may be fetched from a hub, which takes its time.
     """
     check_files(spec, ["train"])
-    if spec.run.threads is not None:
-        torch.set_num_threads(spec.run.threads)
     with (
         world(spec.run.device, spec.run.distributed_timeout_minutes) as here,
         training_chains(spec, here) as records,
     ):
         plan = make_folds(spec, records)
         build_losses(spec)  # each fold builds its own; what cannot be built is told before a run is begun
-        yield build_pipeline(spec, msa_cache(parent)), records, plan, here
+        pipeline = build_pipeline(spec, msa_cache(parent))
+        set_threads(spec.run.threads, pipeline.backbone.hidden_size)
+        yield pipeline, records, plan, here
 
 
 class _CrossValidation:

@@ -59,7 +59,7 @@ class RunSection(Options):
         "auto", description="Where to compute; auto: a GPU if there is one."
     )
     threads: int | None = Field(
-        None, ge=1, le=MAX_PROCESSES, description="CPU threads of one process; absent: torch's choice."
+        None, ge=1, le=MAX_PROCESSES, description="CPU threads of one process; absent: chosen by width."
     )
     distributed_timeout_minutes: Annotated[float, Field(gt=0, le=YEAR)] = Field(
         30.0, description="How long a process waits for the others before it gives up."
