@@ -29,9 +29,8 @@ from e1bind.log import log
 from e1bind_backbones.esm_layers import agrees, hidden_states, understands
 from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import HfMlmOptions
-from e1bind_backbones.packed.layout import LayoutParts
 from e1bind_backbones.padding_check import COARSE, TOLERANCE, check_padding
-from e1bind_backbones.parts import run_part
+from e1bind_backbones.parts import run_parts
 from e1bind_backbones.residue_tokens import HfViewEncoder, learn_residue_tokens
 
 OPTION = "backbone.hf-mlm.checkpoint"
@@ -178,11 +177,7 @@ class HfMlmBackbone:
                 return hidden_states(encoder, **inputs, checkpointing=checkpointing)
             return encoder(**{name: inputs[name] for name in ("input_ids", "attention_mask")}).last_hidden_state
 
-        layout = batch.inputs["layout"]
-        if isinstance(layout, LayoutParts):
-            hidden_MTD = torch.cat([run_part(run, part) for part in layout.inputs(batch.inputs)])
-        else:
-            hidden_MTD = run(batch.inputs)
+        hidden_MTD = run_parts(run, batch.inputs)
         return F.dropout(hidden_MTD.flatten(0, 1).float(), self.options.dropout, model.training)
 
     def mlm_logits(self, model: nn.Module, hidden_KD: Tensor) -> Tensor:

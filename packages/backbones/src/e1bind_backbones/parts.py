@@ -9,11 +9,21 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from e1bind_backbones.packed.layout import LayoutParts
+
 RunPart = Callable[[Mapping[str, Any]], Tensor]
 """Runs the model on a part's inputs and returns its hidden states [rows, T, D]."""
 
 
-def run_part(run: RunPart, inputs: Mapping[str, Any]) -> Tensor:
+def run_parts(run: RunPart, inputs: Mapping[str, Any]) -> Tensor:
+    """Hidden states [M, T, D] of a batch: at once, or one part after the other where its layout has parts."""
+    layout = inputs["layout"]
+    if not isinstance(layout, LayoutParts):
+        return run(inputs)
+    return torch.cat([_run_part(run, part) for part in layout.inputs(inputs)])
+
+
+def _run_part(run: RunPart, inputs: Mapping[str, Any]) -> Tensor:
     """Run one part, keeping nothing of it but its inputs and result: the backward pass computes it again.
 
     So only one part's activations exist at a time, at the cost of one more forward pass.

@@ -23,8 +23,7 @@ from e1bind_backbones.e1.tokens import MARKERS
 from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import E1Options
 from e1bind_backbones.packed.attention import AttentionChoice
-from e1bind_backbones.packed.layout import LayoutParts
-from e1bind_backbones.parts import run_part
+from e1bind_backbones.parts import run_parts
 
 AGREEMENT = (
     "Profluent's weights, and what is derived from them, stand under the \"Profluent-E1 Clickthrough License "
@@ -110,11 +109,7 @@ class E1Backbone:
         def run(inputs: Mapping[str, Any]) -> Tensor:
             return model(**inputs, compute_logits=False, last_only=True).last_hidden_state
 
-        layout = batch.inputs["layout"]
-        if isinstance(layout, LayoutParts):
-            hidden_MTD = torch.cat([run_part(run, part) for part in layout.inputs(batch.inputs)])
-        else:
-            hidden_MTD = run(batch.inputs)
+        hidden_MTD = run_parts(run, batch.inputs)
         return F.dropout(hidden_MTD.flatten(0, 1).float(), self.options.dropout, model.training)
 
     def mlm_logits(self, model: nn.Module, hidden_KD: Tensor) -> Tensor:
