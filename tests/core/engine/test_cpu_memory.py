@@ -22,32 +22,27 @@ def step():
     while kept:
         kept.pop()
 
-def faults():
-    step(), step()
+def faults(after):
+    for _ in range(after):
+        step()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     step()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-default = faults()
+default = faults(after=2)
 keep_freed_memory(torch.device("cpu"))
-print(default, faults())
+print(default, faults(after=8))  # by then the heap has grown to where blocks fit beside what else lies in it
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_a_step_uses_the_memory_of_the_one_before() -> None:
-    """Pages that a step asks the system for, in the best of five processes.
-
-    Where the heap cannot grow in its place, which the system draws for each process, glibc asks for more after all.
-    """
+    """Pages that a step asks the system for."""
     told = {name: value for name, value in environment().items() if not name.startswith("MALLOC_")}
-    found = []
-    while len(found) < 5 and min(found, default=100) >= 100:
-        done = subprocess.run([sys.executable, "-c", STEPS], env=told, capture_output=True, text=True, check=True)
-        default, kept = map(int, done.stdout.split())
-        assert default > 10_000
-        found.append(kept)
-    assert min(found) < 100
+    done = subprocess.run([sys.executable, "-c", STEPS], env=told, capture_output=True, text=True, check=True)
+    default, kept = map(int, done.stdout.split())
+    assert default > 10_000
+    assert kept < 100
 
 
 def test_nothing_is_changed_on_a_gpu_or_where_a_variable_says_how_it_is_to_be(
