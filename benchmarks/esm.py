@@ -62,24 +62,24 @@ class Case(NamedTuple):
         return [states_RVD.detach(), *torch.autograd.grad(states_RVD, trained, upstream_RVD)]
 
 
-def variants(shape: str, tokens: int) -> dict[str, Step]:
-    """A forward and a backward pass each way."""
-    steps: dict[str, Step] = {}
+def cases(shape: str, tokens: int) -> dict[str, Case]:
+    """The same model each way."""
+    found = {}
     for way, (packs, ours) in WAYS.items():
-        case = Case.of(shape, tokens, ours)
-        case.backbone.packs = packs
-        steps[way] = case.step
-    return steps
+        found[way] = Case.of(shape, tokens, ours)
+        found[way].backbone.packs = packs
+    return found
 
 
 def run(options: Namespace) -> Figures:
     """Seconds and ratios of each shape."""
-    rows = []
+    rows: list[Figures] = []
+    first, *others = WAYS
     for shape in options.shapes:
-        steps = variants(shape, options.tokens)
-        check(shape, steps)
-        taken = rounds(steps, options.repeats)
-        first, *others = steps
+        found = cases(shape, options.tokens)
+        batch = found[first].batch
+        check(shape, found)
+        taken = rounds({way: case.step for way, case in found.items()}, options.repeats)
         row: Figures = {
             "model": shape,
             "seconds": {way: round(value, 3) for way, value in medians(taken).items()},
@@ -87,18 +87,17 @@ def run(options: Namespace) -> Figures:
         }
         if not options.no_memory:
             options.command = ["esm", "--shapes", shape, "--tokens", str(options.tokens)]
-            row["megabytes"] = peak_megabytes(options, steps)
+            row["megabytes"] = peak_megabytes(options, WAYS)
         rows.append(row)
-    batch = Case.of(options.shapes[0], options.tokens, ours=True).batch
     return {"tokens": batch.tokens, "padding": batch.padding, "models": rows}
 
 
-def check(shape: str, steps: dict[str, Step]) -> None:
+def check(shape: str, found: dict[str, Case]) -> None:
     """`SystemExit` where states or gradients differ."""
-    first, *others = steps
-    exact = steps[first]()
+    first, *others = found
+    exact = found[first].step()
     for way in others:
-        for a, b in zip(steps[way](), exact, strict=True):  # type: ignore[call-overload]
+        for a, b in zip(found[way].step(), exact, strict=True):
             off = float((a - b).norm() / b.norm())
             if not off < 1e-4:
                 raise SystemExit(f"{shape}: {way} differs from {first} by {off:.1e}; not timed")
@@ -106,7 +105,7 @@ def check(shape: str, steps: dict[str, Step]) -> None:
 
 def tables(found: Figures) -> list[Table]:
     """One, a row for each model."""
-    others = [way for way in WAYS if way in found["models"][0]["times as fast"]]
+    others = list(WAYS)[1:]
     rows = []
     for row in found["models"]:
         memory = [row["megabytes"][way] for way in WAYS] if "megabytes" in row else []
@@ -130,7 +129,7 @@ def options(parser: ArgumentParser) -> None:
 
 def peak(options: Namespace) -> Step:
     """One way of one shape."""
-    return variants(options.shapes[0], options.tokens)[options.peak_of]
+    return cases(options.shapes[0], options.tokens)[options.peak_of].step
 
 
 BENCHMARK = Benchmark(

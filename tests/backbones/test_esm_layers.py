@@ -43,9 +43,9 @@ def own_states(backbone, network, batch):
     return found
 
 
-def adapted(backbone, dropout: float = 0.0) -> nn.Module:
+def adapted(backbone) -> nn.Module:
     torch.manual_seed(0)
-    lora = LoraConfig(r=3, lora_alpha=6, lora_dropout=dropout, target_modules=list(backbone.lora_targets))
+    lora = LoraConfig(r=3, lora_alpha=6, target_modules=list(backbone.lora_targets))
     network = get_peft_model(backbone.load_model(), lora)
     for name, parameter in network.named_parameters():
         if "lora_B" in name:

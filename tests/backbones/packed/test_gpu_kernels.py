@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from interpreted import run_interpreted
 
 from e1bind_backbones.packed import kernel_use
 
@@ -18,13 +16,7 @@ INTERPRETED = Path(__file__).with_name("interpreted_kernels.py")
 @pytest.mark.slow
 def test_the_interpreted_kernels_equal_plain_torch():
     pytest.importorskip("triton", reason="triton comes with torch's CUDA builds alone")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", INTERPRETED],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_interpreted(INTERPRETED)
 
 
 def test_there_are_none_on_a_cpu():

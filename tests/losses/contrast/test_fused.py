@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from fused_cases import batch, check_equal, groups
+from interpreted import run_interpreted
 
 from e1bind_losses.contrast.fused import can_fuse
 
@@ -19,13 +17,7 @@ INTERPRETED = Path(__file__).with_name("interpreted_fused.py")
 
 @pytest.mark.slow
 def test_the_interpreted_kernel_equals_plain_torch():
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "0", INTERPRETED],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_interpreted(INTERPRETED)
 
 
 def test_on_a_cpu_fused_changes_nothing(build, make):

@@ -32,13 +32,11 @@ THETA = 10_000.0
 
 def understands(config: Any) -> bool:
     """Whether a configuration is of a model as ESM-2 is: an ESM encoder with rotation and without dropout."""
-    dropout = (config.hidden_dropout_prob, config.attention_probs_dropout_prob) if _is_esm(config) else (1.0,)
-    return not any(dropout) and not getattr(config, "is_folding_model", False)
-
-
-def _is_esm(config: Any) -> bool:
-    rotary = getattr(config, "position_embedding_type", None) == "rotary"
-    return config.model_type == "esm" and rotary and not getattr(config, "is_decoder", False)
+    if config.model_type != "esm" or config.position_embedding_type != "rotary":
+        return False
+    if config.is_decoder or config.is_folding_model:
+        return False
+    return not (config.hidden_dropout_prob or config.attention_probs_dropout_prob)
 
 
 @dataclass(frozen=True)
@@ -56,23 +54,25 @@ class _Rows:
     @classmethod
     def real(cls, layout: RowLayout) -> _Rows:
         """The real tokens alone."""
-        place_N = layout.token_N
-        if place_N is None:
-            place_N = torch.arange(layout.rows * layout.width, device=layout.cu_seqlens.device)
-        attend = attend_jobs(layout.within_jobs, fast=place_N.is_cuda)
-        return cls(layout.pack, layout.unpack, attend, place_N % layout.width)
+        column_MT = _columns(layout.rows, layout.width, layout.cu_seqlens.device)
+        attend = attend_jobs(layout.within_jobs, fast=column_MT.is_cuda)
+        return cls(layout.pack, layout.unpack, attend, layout.pack(column_MT))
 
     @classmethod
     def padded(cls, mask_MT: Tensor) -> _Rows:
         """Padding too: where no kernel takes rows of unlike length, many small calls cost more than padding."""
         rows, width = mask_MT.shape
-        column_N = torch.arange(width, device=mask_MT.device).repeat(rows)
         return cls(
             lambda x_MTD: x_MTD.flatten(0, 1),
             lambda x_ND: x_ND.unflatten(0, (rows, width)),
             attend_padded(mask_MT.bool()),
-            column_N,
+            _columns(rows, width, mask_MT.device).flatten(),
         )
+
+
+def _columns(rows: int, width: int, device: torch.device) -> Tensor:
+    """The place of every token in its row, [M, T]."""
+    return torch.arange(width, device=device).repeat(rows, 1)
 
 
 def hidden_states(

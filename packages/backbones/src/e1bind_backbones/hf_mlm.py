@@ -29,7 +29,7 @@ from e1bind.log import log
 from e1bind_backbones.esm_layers import agrees, hidden_states, understands
 from e1bind_backbones.loading import reading_checkpoint, write_model
 from e1bind_backbones.options import HfMlmOptions
-from e1bind_backbones.padding_check import COARSE, TOLERANCE, check_padding
+from e1bind_backbones.padding_check import check_padding, tolerance
 from e1bind_backbones.parts import run_parts
 from e1bind_backbones.residue_tokens import HfViewEncoder, learn_residue_tokens
 
@@ -53,6 +53,7 @@ class HfMlmBackbone:
             tokenizer = AutoTokenizer.from_pretrained(options.checkpoint, **self._arguments)
         self._refuse_other_kinds()
         self.packs = understands(self.config)
+        """Whether its layers run on packed tokens; `load_model` asks the model whether they may."""
         self.tokens = learn_residue_tokens(tokenizer, options.checkpoint)
         self.hidden_size: int = self.config.hidden_size
         self.has_mlm_head = any(
@@ -153,7 +154,7 @@ class HfMlmBackbone:
                 f"states ({', '.join(missing[:5])}); they would be random"
             )
         model = _without_pooler(model)
-        if self.packs and not agrees(model.base_model, TOLERANCE.get(model.dtype, COARSE)):
+        if self.packs and not agrees(model.base_model, tolerance(model)):
             log.warning(
                 "%s: %s computes something else than ESM-2; it runs as transformers has it",
                 OPTION,

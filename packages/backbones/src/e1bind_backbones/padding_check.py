@@ -50,13 +50,17 @@ def check_padding(backbone: Padded, model: nn.Module, option: str, called: str) 
     alone = _states(backbone, model, [_masked(short)])
     beside = _states(backbone, model, [_masked(short), View.unmasked(long)])[: len(short)]
     scale, difference = float(alone.abs().max()), float((alone - beside).abs().max())
-    allowed = TOLERANCE.get(next(model.parameters()).dtype, COARSE)
-    if not difference <= allowed * scale:
+    if not difference <= tolerance(model) * scale:
         raise UserError(
             f"{option}: {called} computes a masked row differently in a padded batch than alone: residues differ "
             f"by {difference:.2g} where the scale is {scale:.2g}; transformers {version('transformers')} is "
             "installed, and before 5.3 it does so with ESM-2: install 5.3 or later"
         )
+
+
+def tolerance(model: nn.Module) -> float:
+    """Largest difference between two ways to compute a model's states, as a share of the largest number."""
+    return TOLERANCE.get(next(model.parameters()).dtype, COARSE)
 
 
 def _chain(length: int) -> str:

@@ -27,9 +27,15 @@ BLOCK_VALUES = 2**26
 
 
 def embedded_blocks(
-    pipeline: Pipeline, network: nn.Module, records: Sequence[ResidueRecord], world: World
+    pipeline: Pipeline, network: nn.Module, records: Sequence[ResidueRecord], world: World, *, wanted: bool
 ) -> Iterator[tuple[Sequence[ResidueRecord], Embeddings]]:
-    """The records, some at a time, with what `embed_chains` makes of these; every rank gets the same records."""
+    """The records, some at a time, with what `embed_chains` makes of these; every rank gets the same records.
+
+    Where no embeddings are `wanted`, all records at once without any.
+    """
+    if not wanted:
+        yield records, {}
+        return
     ends_R = np.cumsum(lengths_of(records))
     room, start = max(1, BLOCK_VALUES // pipeline.backbone.hidden_size), 0
     while start < len(records):

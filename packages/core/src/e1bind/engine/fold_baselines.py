@@ -6,7 +6,7 @@ Shape legend: L residues of a chain, D width of the backbone.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -68,6 +68,11 @@ def fold_baselines(
 def needs_embeddings(pipeline: Pipeline, name: str) -> bool:
     """Whether a baseline of the spec looks at the backbone's embeddings."""
     return "embeddings" in pipeline.spec.baseline_components[name].needs
+
+
+def want_embeddings(pipeline: Pipeline, names: Iterable[str]) -> bool:
+    """Whether one of these baselines does."""
+    return any(needs_embeddings(pipeline, name) for name in names)
 
 
 def scored(
@@ -138,7 +143,7 @@ class _Learned:
 
     def __init__(self, pipeline: Pipeline, network: nn.Module, world: World) -> None:
         self.pipeline, self.network, self.world = pipeline, network, world
-        self.is_wanted = any(needs_embeddings(pipeline, name) for name in pipeline.baselines)
+        self.is_wanted = want_embeddings(pipeline, pipeline.baselines)
         self.residues: dict[str, int] = {}
         """Of each chain that is embedded: every rank knows of them, the main one has them."""
         self.embeddings: Embeddings = {}
@@ -191,9 +196,8 @@ def _asked(
             known = known_for(records, ion)
             found[ion, name] |= {r.id: scored(pipeline, name, values, r, embeddings) for r in known}
 
-    wanted = any(needs_embeddings(pipeline, name) for name in pipeline.baselines)
-    blocks = embedded_blocks(pipeline, network, held_out, world) if wanted else [(held_out, {})]
-    for records, embeddings in blocks:
+    wanted = want_embeddings(pipeline, pipeline.baselines)
+    for records, embeddings in embedded_blocks(pipeline, network, held_out, world, wanted=wanted):
         world.main_does(partial(ask, records, embeddings))
     return [FoldBaseline(*key, fitted[key], probabilities) for key, probabilities in found.items()]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from e1bind.contracts import MetricInputs, ResidueRecord
 from e1bind.engine.distributed import World
 from e1bind.engine.embeddings import Embeddings, embedded_blocks
-from e1bind.engine.fold_baselines import needs_embeddings, scored
+from e1bind.engine.fold_baselines import scored, want_embeddings
 from e1bind.engine.judgement import Judgement, judge
 from e1bind.inference.chunks import own_contexts
 from e1bind.inference.ensemble import Ensemble
@@ -58,8 +58,7 @@ class RunBaselines:
         self, records: Sequence[ResidueRecord], names: Sequence[str]
     ) -> Iterable[tuple[Sequence[ResidueRecord], Embeddings]]:
         """The chains, some at a time, with their embeddings where a baseline looks at them."""
-        pipeline, ensemble = self.ensemble.pipeline, self.ensemble
-        if not any(needs_embeddings(pipeline, name) for name in names):
-            return [(records, {})]
-        own = replace(pipeline, validation_contexts=own_contexts(pipeline))
-        return embedded_blocks(own, ensemble.model.network, records, World(0, 1, ensemble.device))
+        ensemble = self.ensemble
+        own = replace(ensemble.pipeline, validation_contexts=own_contexts(ensemble.pipeline))
+        alone, wanted = World(0, 1, ensemble.device), want_embeddings(own, names)
+        return embedded_blocks(own, ensemble.model.network, records, alone, wanted=wanted)
