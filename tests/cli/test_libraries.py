@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,26 @@ def test_threads_that_wait_give_way_unless_the_user_chose(monkeypatch, chosen, r
         monkeypatch.setenv(name, value)
     share_cores()
     assert os.environ.get("GOMP_SPINCOUNT") == rounds
+
+
+KEEPS = """
+import gc
+from e1bind.plugins.uncollected import uncollected
+from e1bind_cli.libraries import pass_over_imports
+
+pass_over_imports()
+with uncollected():
+    made = [[] for _ in range({many})]
+later = [[] for _ in range(1000)]  # a collection
+print(gc.get_freeze_count() > {many})
+"""
+
+
+@pytest.mark.parametrize(("many", "kept"), [(60_000, "True"), (10_000, "False")])
+def test_the_collector_passes_over_what_imports_made_and_nothing_else(many: int, kept: str) -> None:
+    code = KEEPS.format(many=many)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == kept
 
 
 def others(said: str) -> list[str]:

@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.completion import run_folders
 from e1bind_cli.console import echo, err, log_to_terminal, out
@@ -46,7 +47,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare finished runs: what differs in their specs, their metrics, and how far they are above the first."""
-    from e1bind import workflow
+    with uncollected():
+        from e1bind import workflow
 
     log_to_terminal()
     comparison = workflow.compare(runs, output, resamples, seed)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.arguments import Overrides
 from e1bind_cli.console import err, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import (
@@ -55,9 +56,10 @@ def embed(
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Write the embeddings of every residue of new chains; exit code 3 if records were left out."""
-    from e1bind.data.fasta import count_records
-    from e1bind.inference.embed import EmbedOptions
-    from e1bind.inference.embed import embed as work
+    with uncollected():
+        from e1bind.data.fasta import count_records
+        from e1bind.inference.embed import EmbedOptions
+        from e1bind.inference.embed import embed as work
 
     log_to_terminal()
     set_threads(threads)

@@ -9,6 +9,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.arguments import AsJson
 from e1bind_cli.console import echo, err, interruptible, log_to_terminal, out
 from e1bind_cli.inference_arguments import (
@@ -62,9 +63,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure the fold ensemble on test chains, at the run's thresholds, with 95 % intervals over proteins."""
-    from e1bind import workflow
-    from e1bind.inference.evaluate import EvaluateOptions
-    from e1bind.runs.result_dirs import EvaluationDir
+    with uncollected():
+        from e1bind import workflow
+        from e1bind.inference.evaluate import EvaluateOptions
+        from e1bind.runs.result_dirs import EvaluationDir
 
     log_to_terminal()
     set_threads(threads)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.console import err, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import Checkpoint, Run, Threads, TrustRunCode, set_threads
 
@@ -23,7 +24,8 @@ def export(
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Merge a fold's adapter into its backbone, and write that as a checkpoint with heads and thresholds."""
-    from e1bind.inference.export import ExportOptions, export_merged
+    with uncollected():
+        from e1bind.inference.export import ExportOptions, export_merged
 
     log_to_terminal()
     set_threads(threads)

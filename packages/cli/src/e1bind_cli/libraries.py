@@ -1,9 +1,10 @@
-"""What is asked of other libraries before they are imported: to say what a user can do something about, and to wait
-for their threads without keeping a core from whoever else wants it.
+"""What is asked of other libraries before they are imported: to say what a user can do something about, to wait for
+their threads without keeping a core from whoever else wants it, and to be passed over by the collector of garbage.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import warnings
@@ -42,3 +43,21 @@ def share_cores() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", ROUNDS)
+
+
+MANY = 50_000
+"""New objects at once that only an import makes which was not looked through: the collector runs after 700."""
+
+
+def pass_over_imports() -> None:
+    """What is made while nothing is collected (`uncollected`) lives as long as the process: never go through it.
+
+    Going through all that torch and transformers make takes a quarter of a second each time.
+    """
+    if _keep_many not in gc.callbacks:
+        gc.callbacks.append(_keep_many)
+
+
+def _keep_many(phase: str, _: dict[str, int]) -> None:
+    if phase == "start" and gc.get_count()[0] > MANY:
+        gc.freeze()

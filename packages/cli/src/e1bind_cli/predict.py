@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.console import err, errors, interruptible, log_to_terminal
 from e1bind_cli.inference_arguments import (
     Checkpoint,
@@ -84,9 +85,10 @@ def predict(
     trust_run_code: TrustRunCode = False,
 ) -> None:
     """Score every residue of new chains with all folds of a run; exit code 3 if records were left out."""
-    from e1bind.data.fasta import count_records
-    from e1bind.inference.predict import PredictOptions
-    from e1bind.inference.predict import predict as work
+    with uncollected():
+        from e1bind.data.fasta import count_records
+        from e1bind.inference.predict import PredictOptions
+        from e1bind.inference.predict import predict as work
 
     log_to_terminal()
     set_threads(threads)

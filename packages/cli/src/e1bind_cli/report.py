@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.console import err, log_to_terminal
 from e1bind_cli.inference_arguments import Run
 
@@ -27,7 +28,8 @@ Folds = Annotated[bool, typer.Option("--folds", help="Draw the figures of each f
 
 def report(run: Run, formats: Formats = None, folds: Folds = False) -> None:
     """Draw the figures and report.html of a finished run again."""
-    from e1bind import workflow
+    with uncollected():
+        from e1bind import workflow
 
     log_to_terminal()
     err.print(f"wrote {workflow.report(run, [format.value for format in formats or ()], folds)}", soft_wrap=True)

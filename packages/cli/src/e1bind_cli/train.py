@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from e1bind.errors import Interrupted, UserError
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.arguments import Overrides
 from e1bind_cli.completion import run_folders
 from e1bind_cli.console import errors, interruptible, is_main, log_to_terminal
@@ -62,7 +63,8 @@ def train(
         raise typer.Exit(launch(nproc, sys.argv[1:]))
 
     def work(listener: Listener) -> Finished | None:
-        from e1bind import workflow
+        with uncollected():
+            from e1bind import workflow
 
         if resume is not None:
             return workflow.resume(resume, run, listener, force, fold, trust_run_code)
@@ -80,7 +82,8 @@ def collect(
     """Put a run together whose folds were trained one by one: predictions, thresholds, report."""
 
     def work(listener: Listener) -> Finished:
-        from e1bind import workflow
+        with uncollected():
+            from e1bind import workflow
 
         return workflow.collect(run, trust_run_code, listener)
 

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from e1bind.errors import SpecError, UserError
+from e1bind.plugins.uncollected import uncollected
 from e1bind_cli.arguments import AsJson, Overrides, SpecFile
 from e1bind_cli.console import err, out, table
 
@@ -57,7 +58,8 @@ def _checked(spec: Path, overrides: list[str], data: bool, build: bool) -> tuple
         rehearsal = rehearse(run)
         found["data"] = rehearsal.as_json()
     if build:
-        from e1bind.workflow import try_building
+        with uncollected():
+            from e1bind.workflow import try_building
 
         found["built"] = try_building(run)
     return found, rehearsal

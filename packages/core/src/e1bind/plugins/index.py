@@ -13,6 +13,7 @@ from e1bind.errors import PluginError
 from e1bind.plugins.descriptors import ComponentPlugin
 from e1bind.plugins.foreign import ForeignError, foreign_code, stdout_to_stderr, told
 from e1bind.plugins.provenance import Source
+from e1bind.plugins.uncollected import uncollected
 
 FIRST_PARTY = frozenset({"e1bind", "e1bind-core", "e1bind-losses", "e1bind-backbones"})
 
@@ -73,7 +74,7 @@ class Component:
     def _load(self, path: str, role: str) -> Any:
         module_name, _, attribute = path.partition(":")
         try:
-            with foreign_code():
+            with foreign_code(), uncollected():
                 value: Any = importlib.import_module(module_name)
                 for part in attribute.split("."):
                     value = getattr(value, part)
