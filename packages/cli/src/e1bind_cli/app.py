@@ -21,6 +21,7 @@ from e1bind_cli.evaluate import evaluate
 from e1bind_cli.export import export
 from e1bind_cli.init import init
 from e1bind_cli.leaving import leave
+from e1bind_cli.libraries import pass_over_imports
 from e1bind_cli.list_plugins import list_plugins
 from e1bind_cli.new_plugin import new_plugin
 from e1bind_cli.predict import predict
@@ -72,6 +73,7 @@ app.callback()(whole_command)
 
 def main() -> None:
     """Run the command line; exit 0 done, 2 the user's mistake, 1 anything else, 130 interrupted."""
+    pass_over_imports()
     leave(run(sys.argv[1:]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import sys
 import threading
@@ -20,6 +21,7 @@ def leave(code: int) -> NoReturn:
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    except (OSError, ValueError, AttributeError):
-        sys.exit(code)  # a closed pipe, or no stream at all: the interpreter knows what to say
+    except (OSError, ValueError, AttributeError):  # a closed pipe, or no stream at all: Python knows what to say
+        gc.unfreeze()  # or else libraries bound by nanobind tell of leaks
+        sys.exit(code)
     os._exit(code)

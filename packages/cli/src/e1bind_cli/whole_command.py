@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from e1bind import __version__
 from e1bind.errors import UserError
 from e1bind_cli.console import err, log_to_terminal, state
-from e1bind_cli.libraries import hush_libraries, pass_over_imports, share_cores
+from e1bind_cli.libraries import hush_libraries, share_cores
 
 ANYWHERE = ("--debug", "--quiet", "--verbose")
 _REST = "--"
@@ -70,6 +70,5 @@ def whole_command(
     err.quiet = quiet
     hush_libraries()
     share_cores()
-    pass_over_imports()
     if quiet or verbose:
         log_to_terminal()

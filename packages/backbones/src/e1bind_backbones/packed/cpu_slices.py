@@ -49,7 +49,7 @@ def _calls(job: Job) -> list[tuple[Span, Span]]:
 def _take(x_Nhd: Tensor, span: Span) -> Tensor:
     """A view of a span as the kernel wants it, [g, h, n, d]."""
     start, count, length = span
-    return x_Nhd[start : start + count * length].unflatten(0, (count, length)).transpose(1, 2)
+    return x_Nhd[start : start + count * length].view(count, length, *x_Nhd.shape[1:]).transpose(1, 2)
 
 
 class _SliceAttention(torch.autograd.Function):

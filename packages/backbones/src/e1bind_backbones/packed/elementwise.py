@@ -75,6 +75,8 @@ class _SiluGateKernel(torch.autograd.Function):
 
 def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """The same `CHUNK` elements of each of some contiguous tensors of one shape, then the next."""
+    if tensors[0].numel() <= CHUNK:
+        return iter((tensors,))
     return zip(*(tensor.view(-1).split(CHUNK) for tensor in tensors), strict=True)
 
 

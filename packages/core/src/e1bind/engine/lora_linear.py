@@ -14,7 +14,7 @@ for. peft's layer is the twin that tests compare with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft.tuners.lora.layer import Linear as PeftLinear
@@ -24,66 +24,69 @@ from e1bind.engine.lora_dropout import Dropped
 from e1bind.engine.lora_product import AdaptedWeights, adapted_products, merged_product
 
 
-class LoraLinear(PeftLinear):
-    """peft's LoRA layer with one operation for the frozen and the adapted product."""
+class _Plain(NamedTuple):
+    """A layer for which one operation will do: what it multiplies with, and its share of dropout."""
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """`x W' + bias + scaling * dropout(x) A' B'`, [..., O] for an input [..., I]."""
-        if args or kwargs or not self._is_plain(x):
-            return super().forward(x, *args, **kwargs)
-        return merged_product(x, self._weights) if self._merges(x) else _products([self], x)[0]
+    weights: AdaptedWeights
+    dropout: float
 
-    @staticmethod
-    def together(layers: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor] | None:
-        """The outputs of layers that all read `x`; None where one of them has to be called by itself."""
-        plain = [layer for layer in layers if isinstance(layer, LoraLinear) and layer._is_plain(x)]
-        if len(plain) < len(layers) or any(map(_is_watched, plain)):
-            return None
-        if len({(layer._dropout, layer._scaling) for layer in plain}) > 1:
-            return None
-        return None if any(layer._merges(x) for layer in plain) else _products(plain, x)
-
-    @property
-    def _dropout(self) -> float:
-        dropout = self.lora_dropout[self.active_adapters[0]]
-        return dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0
-
-    @property
-    def _scaling(self) -> float:
-        return self.scaling[self.active_adapters[0]]
-
-    @property
-    def _weights(self) -> AdaptedWeights:
-        name, base = self.active_adapters[0], self.base_layer
-        a_KI, b_OK = self.lora_A[name].weight, self.lora_B[name].weight
-        return AdaptedWeights(base.weight, base.bias, a_KI, b_OK, self._scaling)
-
-    def _is_plain(self, x: Tensor) -> bool:
-        """Whether one adapter without variants is active, nothing is merged, and nobody else chooses dtypes."""
-        if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
-            return False
-        name = self.active_adapters[0]
-        if name not in self.lora_A or name in self.lora_variant or self.lora_B[name].bias is not None:
-            return False
-        weight = self.base_layer.weight
-        return x.dtype == weight.dtype and not weight.requires_grad and not torch.is_autocast_enabled(x.device.type)
-
-    def _merges(self, x: Tensor) -> bool:
+    def merges(self, x: Tensor) -> bool:
         """Whether weights with the adapter in them are right and cheap.
 
         Not beside half precision, in which they would be rounded to what they were; nor for so few tokens that
         making them takes longer than the adapter's own products.
         """
-        if torch.is_grad_enabled() or self._dropout or x.dtype != self.lora_A[self.active_adapters[0]].weight.dtype:
+        if torch.is_grad_enabled() or self.dropout or x.dtype != self.weights.a_KI.dtype:
             return False
-        outputs, inputs = self.base_layer.weight.shape
+        outputs, inputs = self.weights.weight_OI.shape
         return x.numel() // inputs * (inputs + outputs) > inputs * outputs
 
 
-def _products(layers: Sequence[LoraLinear], x: Tensor) -> list[Tensor]:
-    dropped = Dropped.of(x, layers[0]._dropout)
+class LoraLinear(PeftLinear):
+    """peft's LoRA layer with one operation for the frozen and the adapted product."""
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """`x W' + bias + scaling * dropout(x) A' B'`, [..., O] for an input [..., I]."""
+        plain = None if args or kwargs else self._plain(x)
+        if plain is None:
+            return super().forward(x, *args, **kwargs)
+        return merged_product(x, plain.weights) if plain.merges(x) else _products([plain], x)[0]
+
+    @staticmethod
+    def together(layers: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor] | None:
+        """The outputs of layers that all read `x`; None where one of them has to be called by itself."""
+        found: list[_Plain] = []
+        for layer in layers:
+            plain = layer._plain(x) if isinstance(layer, LoraLinear) and not _is_watched(layer) else None
+            if plain is None or plain.merges(x):
+                return None
+            found.append(plain)
+        if len({(plain.dropout, plain.weights.scaling) for plain in found}) > 1:
+            return None
+        return _products(found, x)
+
+    def _plain(self, x: Tensor) -> _Plain | None:
+        """None unless one adapter without variants is active, nothing is merged, and nobody else chooses dtypes."""
+        active = self.active_adapters
+        if self.disable_adapters or self.merged or len(active) != 1:
+            return None
+        name, downs, base = active[0], self.lora_A, self.base_layer
+        if name not in downs or name in self.lora_variant:
+            return None
+        up, weight_OI = self.lora_B[name], base.weight
+        if up.bias is not None or weight_OI.requires_grad or x.dtype != weight_OI.dtype:
+            return None
+        if torch.is_autocast_enabled(x.device.type):
+            return None
+        dropout = self.lora_dropout[name]
+        weights = AdaptedWeights(weight_OI, base.bias, downs[name].weight, up.weight, self.scaling[name])
+        return _Plain(weights, dropout.p if self.training and isinstance(dropout, nn.Dropout) else 0.0)
+
+
+def _products(layers: Sequence[_Plain], x: Tensor) -> list[Tensor]:
+    dropped = Dropped.of(x, layers[0].dropout)
     flat_NI = x.reshape(-1, x.shape[-1])
-    outs = adapted_products(flat_NI, [layer._weights for layer in layers], dropped)
+    outs = adapted_products(flat_NI, [layer.weights for layer in layers], dropped)
     return [out_NO.view(*x.shape[:-1], out_NO.shape[-1]) for out_NO in outs]
 
 

@@ -58,13 +58,14 @@ class _AdaptedProducts(torch.autograd.Function):
         # Rounded once for both passes: on a GPU a small copy costs as much time as the start of a large product.
         rounded = [b_OK.to(x_NI.dtype) for b_OK in ups]
         inner_NS = _scaled_product(seen_NI, a_SI.T, factor, x_NI.new_empty(len(x_NI), len(a_SI)))
-        inners = inner_NS.split([a.shape[0] for a in downs], dim=1)
+        ranks = [a.shape[0] for a in downs]
+        inners = inner_NS.split_with_sizes(ranks, 1)
         outs = [F.linear(x_NI, weight, bias) for weight, bias in zip(weights, biases, strict=True)]
         for out_NO, inner_NK, b_OK in zip(outs, inners, rounded, strict=True):
             out_NO.addmm_(inner_NK, b_OK.T)
         ctx.save_for_backward(seen_NI, inner_NS, a_SI, *weights, *rounded)
         ctx.dropped, ctx.factor = dropped, factor
-        ctx.ranks, ctx.dtypes = [a.shape[0] for a in downs], (downs[0].dtype, [b.dtype for b in ups])
+        ctx.ranks, ctx.dtypes = ranks, (downs[0].dtype, [b.dtype for b in ups])
         return tuple(outs)
 
     @staticmethod
@@ -75,12 +76,12 @@ class _AdaptedProducts(torch.autograd.Function):
         weights, ups = saved[:layers], saved[layers:]
         a_dtype, b_dtypes = ctx.dtypes
         grad_NS = torch.empty_like(inner_NS)
-        for grad_NK, g, b_OK in zip(grad_NS.split(ctx.ranks, dim=1), grads, ups, strict=True):
+        for grad_NK, g, b_OK in zip(grad_NS.split_with_sizes(ctx.ranks, 1), grads, ups, strict=True):
             _scaled_product(g, b_OK, ctx.factor, grad_NK)
-        a_grads = _product(grad_NS.T, seen_NI, a_dtype).split(ctx.ranks)
+        a_grads = _product(grad_NS.T, seen_NI, a_dtype).split_with_sizes(ctx.ranks)
         wanted = ctx.needs_input_grad[3 + layers : 3 + 2 * layers]
         bias_grads = [g.sum(0) if want else None for g, want in zip(grads, wanted, strict=True)]
-        inners = inner_NS.split(ctx.ranks, dim=1)
+        inners = inner_NS.split_with_sizes(ctx.ranks, 1)
         b_grads = [_product(g.T, *rest) for g, *rest in zip(grads, inners, b_dtypes, strict=True)]
         grad_x_NI = _grad_x(ctx.dropped, grads, weights, grad_NS, a_SI) if ctx.needs_input_grad[0] else None
         return grad_x_NI, None, None, *[None] * layers, *bias_grads, *a_grads, *b_grads

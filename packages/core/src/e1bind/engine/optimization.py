@@ -13,15 +13,14 @@ from e1bind.spec.sections import TrainingSection
 def build_optimizer(model: nn.Module, section: TrainingSection) -> torch.optim.AdamW:
     """AdamW over the trainable parameters; vectors (norms and biases) get no weight decay.
 
-    On a GPU all tensors of a group are updated by one kernel: adapters are many small ones.
+    A tensor is updated in one pass, and on a GPU all of a group at once: adapters are many small ones.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": section.weight_decay},
         {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
     ]
-    fused = all(p.is_cuda for p in trainable)
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=section.learning_rate, fused=fused or None)
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=section.learning_rate, fused=True)
 
 
 def learning_rate(section: TrainingSection, epochs_done: float) -> float:

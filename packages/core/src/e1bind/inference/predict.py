@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from e1bind.contracts import ResidueRecord
 from e1bind.data.fasta import STDIN, BadRecord, look_at, read_fasta
@@ -12,16 +13,16 @@ from e1bind.data.msa_files import AlignmentPlace
 from e1bind.errors import DataError, UserError
 from e1bind.files.writing import together
 from e1bind.inference.alignments import Alignments, place_of
-from e1bind.inference.chain_matching import match_chains, own_matches
 from e1bind.inference.ensemble import Ensemble, choose_device
-from e1bind.inference.painter import Painter
 from e1bind.inference.stream import predict_stream
 from e1bind.inference.tables import STDOUT, IonColumns, columns_of, format_of, open_table
 from e1bind.log import log
 from e1bind.metrics.thresholds import threshold_text
 from e1bind.runs.reader import FinishedRun, open_run
 from e1bind.runs.schemas import Choice
-from e1bind.structures.structure import read_structure
+
+if TYPE_CHECKING:
+    from e1bind.inference.painter import Painter
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,10 @@ def _colours(options: PredictOptions, ions: Sequence[str], place: AlignmentPlace
         return None
     if options.source == STDIN:
         raise UserError("--structure needs the sequences in a file, not on standard input: they are read twice")
+    from e1bind.inference.chain_matching import match_chains, own_matches  # gemmi waits for a structure
+    from e1bind.inference.painter import Painter
+    from e1bind.structures.structure import read_structure
+
     structure = read_structure(options.structure)
     if options.source is None:
         return Painter(structure, own_matches(structure), options.target, ions)

@@ -30,6 +30,8 @@ FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"Creatio
 """Endings of figures, and what is left out of each so that equal data give equal bytes."""
 Format = Literal["svg", "pdf"]
 _ALSO: ContextVar[Sequence[Format]] = ContextVar("_ALSO", default=())
+PACKING = 3
+"""How hard a PNG is packed, of 9: half the time of 6, which others take, for a file larger by a twelfth."""
 WIDTH = 4.6
 """Inches of a figure's width."""
 
@@ -135,7 +137,11 @@ def _arrange(figure: Figure, margins: Margins) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     ending = path.suffix.lower()
-    atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending]))
+    packing = {"compress_level": PACKING} if ending == ".png" else {}
+    atomic_write(
+        path,
+        lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending], pil_kwargs=packing),
+    )
 
 
 @contextmanager
