@@ -48,6 +48,7 @@ _STYLE = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 10.5,
+    "axes.titley": 1.0,  # always over the axes: or else every tick is measured for it
     "figure.dpi": 100,
     "font.size": 10,
     "grid.color": "#E6E6E6",
