@@ -153,17 +153,25 @@ def test_layers_that_cannot_compute_together_say_so() -> None:
     assert LoraLinear.together([two.left, two.right], x) is None
 
 
+def merges(layer: LoraLinear, x: torch.Tensor) -> bool:
+    plain = layer._plain(x)
+    assert plain is not None
+    return plain.merges(x)
+
+
 def test_without_gradients_the_adapter_is_added_to_weights_of_its_precision_where_that_is_less_work() -> None:
     peft, ours = twins(SHARE)
     many = torch.randn(40, INPUTS)
     layer = ours.eval().base_model.model.left
     with torch.no_grad():
         assert worst([ours(many)], [peft.eval()(many)]) < 1e-5
-        assert layer._merges(many)
-        assert not layer._merges(many[:2])
-        assert not layer._merges(many.bfloat16())
-        assert not ours.train().base_model.model.left._merges(many)
-    assert not ours.eval().base_model.model.left._merges(many)
+        assert merges(layer, many)
+        assert not merges(layer, many[:2])
+        assert not merges(layer.train(), many)
+    assert not merges(layer.eval(), many)
+    with torch.no_grad():
+        layer.base_layer.bfloat16()  # the adapter stays fp32
+        assert not merges(layer, many.bfloat16())
 
 
 def test_dropout_takes_its_share_and_draws_anew_for_every_tensor() -> None:

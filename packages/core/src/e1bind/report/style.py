@@ -26,12 +26,16 @@ YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 GREY, LIGHT, PALE = "#767676", "#B5B5B5", "#F0F0F0"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, GREY)
 DASHES = ("-", "--", "-.", ":")
-FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""Endings of figures, and what is left out of each so that equal data give equal bytes."""
-Format = Literal["svg", "pdf"]
-_ALSO: ContextVar[Sequence[Format]] = ContextVar("_ALSO", default=())
 PACKING = 3
 """How hard a PNG is packed, of 9: half the time of 6, which others take, for a file larger by a twelfth."""
+FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": PACKING}},
+    ".svg": {"metadata": {"Date": None}},
+    ".pdf": {"metadata": {"CreationDate": None}},
+}
+"""Endings of figures and how each is written; what is left out makes equal data give equal bytes."""
+Format = Literal["svg", "pdf"]
+_ALSO: ContextVar[Sequence[Format]] = ContextVar("_ALSO", default=())
 WIDTH = 4.6
 """Inches of a figure's width."""
 
@@ -138,11 +142,7 @@ def _arrange(figure: Figure, margins: Margins) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     ending = path.suffix.lower()
-    packing = {"compress_level": PACKING} if ending == ".png" else {}
-    atomic_write(
-        path,
-        lambda file: figure.savefig(file, format=ending[1:], metadata=FORMATS[ending], pil_kwargs=packing),
-    )
+    atomic_write(path, lambda file: figure.savefig(file, format=ending[1:], **FORMATS[ending]))
 
 
 @contextmanager
