@@ -138,24 +138,53 @@ def test_adapters_sit_on_attention_and_feed_forward_and_load_back(folder, views,
     assert (backbone.hidden(backbone.load_model(), batch) - hidden).abs().max() > 1e-3
 
 
+WAYS = [(execution, checkpointing) for checkpointing in (False, True) for execution in ("batched", "separate")]
+
+
+def adapter_gradients(backbone, network, views):
+    """Of a weighted sum of states: their squares have no gradient behind a norm."""
+    batch = backbone.encoder().encode(views)
+    states = backbone.hidden(network, batch)[batch.token_RV]
+    network.zero_grad()
+    (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
+    return {n: p.grad.clone() for n, p in network.named_parameters() if p.requires_grad}
+
+
+def adapted(backbone, seed=1):
+    torch.manual_seed(seed)
+    config = LoraConfig(r=2, target_modules=list(backbone.lora_targets), init_lora_weights=False)
+    return get_peft_model(backbone.load_model(), config).train()
+
+
+def alike(one, other):
+    assert one.keys() == other.keys()
+    for name, gradient in one.items():
+        assert gradient.abs().max() > 1e-3, name
+        assert (gradient - other[name]).abs().max() < 1e-5 * gradient.abs().max(), name
+
+
 def test_ways_to_run_views_agree_in_every_adapter_gradient(folder, views):
     results = []
-    for execution, checkpointing in (
-        ("batched", False),
-        ("separate", False),
-        ("batched", True),
-        ("separate", True),
-    ):
+    for execution, checkpointing in WAYS:
         backbone = build(folder, view_execution=execution, activation_checkpointing=checkpointing)
-        torch.manual_seed(1)
-        config = LoraConfig(r=2, target_modules=list(backbone.lora_targets), init_lora_weights=False)
-        model, batch = get_peft_model(backbone.load_model(), config).train(), backbone.encoder().encode(views)
-        backbone.hidden(model, batch)[batch.token_RV].square().mean().backward()
-        results.append({n: p.grad for n, p in model.named_parameters() if p.requires_grad})
+        results.append(adapter_gradients(backbone, adapted(backbone), views))
     for other in results[1:]:
-        for name, gradient in results[0].items():
-            assert gradient.abs().sum() > 0
-            assert (gradient - other[name]).abs().max() < 1e-5, name
+        alike(results[0], other)
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_loaded_model_may_be_set_up_for_another_way_and_back(folder, views, packs):
+    backbone = build(folder)
+    backbone.packs = backbone.packs and packs
+    network = adapted(backbone)
+    plain = adapter_gradients(backbone, network, views)
+    for execution, checkpointing in [*WAYS, ("auto", "auto")]:
+        update = {"view_execution": execution, "activation_checkpointing": checkpointing}
+        other = backbone.adjusted(network, backbone.options.model_copy(update=update))
+        assert other.packs == backbone.packs
+        checkpoints = [getattr(module, "gradient_checkpointing", False) for module in network.modules()]
+        assert any(checkpoints) is (checkpointing is True)
+        alike(plain, adapter_gradients(other, network, views))
 
 
 def test_the_head_trains_in_full_on_request(folder, views):

@@ -9,14 +9,25 @@ import pytest
 import torch
 
 from e1bind.curation.reading import read_chains
+from e1bind.data.collate import ProteinBatch
 from e1bind.engine.epoch import plan_epoch
 from e1bind.engine.loader import TrainingBatches
-from e1bind.engine.memory_plan import MemoryPlan, _Kept, free_bytes, memory_plan
+from e1bind.engine.memory_plan import Cost, MemoryPlan, _Kept, free_bytes, memory_plan
 from e1bind.engine.pipeline import Pipeline, build_model
+from e1bind.engine.ways import Way
 from e1bind.scoring import Prototype
+from e1bind_backbones.e1.backbone import E1Backbone
 
 CPU = torch.device("cpu")
-PLAN = MemoryPlan("e1", "auto", views=4, chains=2, tokens=1796, all_views=8e9, free=20_000_000_000)
+ONE, ALONE = {"view_execution": "separate"}, {"activation_checkpointing": True}
+COSTS = (
+    Cost({}, False, False, 8e9),
+    Cost(ONE, True, False, 2e9),
+    Cost(ALONE, False, True, 1e9),
+    Cost({**ONE, **ALONE}, True, True, 3e8),
+)
+PLAN = MemoryPlan("e1", views=4, chains=2, tokens=1796, costs=COSTS, pinned={}, fastest=8e9, free=20_000_000_000)
+SIZE = "memory: the largest micro-batch (2 chains, 1,796 tokens)"
 
 
 def parts_of(pipeline: Pipeline):
@@ -27,49 +38,103 @@ def parts_of(pipeline: Pipeline):
     return records, build_model(pipeline, 1), {"ZN": prototype}
 
 
-@pytest.mark.parametrize("execution", ["auto", "batched", "separate"])
+def kept_by_largest(pipeline: Pipeline) -> tuple[int, ProteinBatch]:
+    """Bytes that the largest micro-batch keeps outside of what is computed again."""
+    records, model, prototypes = parts_of(pipeline)
+    largest = max(plan_epoch(pipeline, records, 1, 1), key=lambda micro: sum(map(len, micro.records)))
+    batch = TrainingBatches(pipeline, [largest], 1)[0]
+    model.train()
+    with (kept := _Kept(model)):
+        model(batch, prototypes["ZN"])
+    return kept.bytes, batch
+
+
+@pytest.mark.parametrize(
+    ("said", "ways"),
+    [
+        ("view_execution=auto", [{}, ONE, ALONE, {**ONE, **ALONE}]),
+        ("view_execution=batched", [{}, ALONE]),
+        ("view_execution=separate", [{}, ALONE]),
+        ("activation_checkpointing=true", [{}, ONE]),
+        ("activation_checkpointing=false", [{}, ONE]),
+    ],
+)
 def test_the_estimate_is_what_the_largest_micro_batch_keeps(
-    make_pipeline: Callable[..., Pipeline], execution
+    make_pipeline: Callable[..., Pipeline], said: str, ways: list[Way]
 ) -> None:
-    pipeline = make_pipeline(f"backbone.e1.view_execution={execution}", "training.batch_size=2")
+    pipeline = make_pipeline(f"backbone.e1.{said}", "training.batch_size=2")
     records, model, prototypes = parts_of(pipeline)
     state, before = torch.get_rng_state(), {n: p.clone() for n, p in model.named_parameters()}
     plan = memory_plan(pipeline, model, prototypes, records, 1, CPU)
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(p, before[n]) and p.grad is None for n, p in model.named_parameters())
-    whole = make_pipeline("training.batch_size=2")
-    largest = max(plan_epoch(whole, records, 1, 1), key=lambda micro: sum(map(len, micro.records)))
-    batch = TrainingBatches(whole, [largest], 1)[0]
-    whole_model = parts_of(whole)[1].train()
-    with (kept := _Kept(whole_model)):
-        whole_model(batch, prototypes["ZN"])
-    assert plan.all_views == pytest.approx(kept.bytes, rel=0.25)
-    assert (plan.tokens, plan.chains, plan.execution) == (batch.tokens.tokens, 2, execution)
+    assert model.backbone is pipeline.backbone
+    whole, batch = kept_by_largest(
+        make_pipeline("training.batch_size=2", "backbone.e1.activation_checkpointing=false")
+    )
+    assert plan.fastest == pytest.approx(whole, rel=0.25)
+    assert (plan.tokens, plan.chains, [cost.way for cost in plan.costs]) == (batch.tokens.tokens, 2, ways)
     assert plan.free is not None
     assert plan.free > 1e8
 
 
-def test_a_way_that_fits_is_told_without_advice() -> None:
-    assert str(PLAN) == (
-        "memory: the largest micro-batch (2 chains, 1,796 tokens) keeps about 8.0 GB with all 4 views at once, "
-        "20.0 GB are free"
+def test_the_estimate_of_layers_that_keep_their_inputs_is_those_and_one_layer(
+    make_pipeline: Callable[..., Pipeline],
+) -> None:
+    pipeline = make_pipeline("training.batch_size=2")
+    records, model, prototypes = parts_of(pipeline)
+    whole, one, alone, both = (
+        cost.kept for cost in memory_plan(pipeline, model, prototypes, records, 1, CPU).costs
     )
-    assert PLAN.advice() is None
-    assert replace(PLAN, free=None).advice() is None
+    inputs, batch = kept_by_largest(
+        make_pipeline("training.batch_size=2", "backbone.e1.activation_checkpointing=true")
+    )
+    layers, width = 4, pipeline.backbone.hidden_size
+    assert inputs > layers * batch.tokens.tokens * width * 4  # fp32 inputs of every layer
+    assert alone == pytest.approx(inputs + (whole - inputs) / layers, rel=0.25)
+    assert one == whole / pipeline.views.num_views
+    assert both == alone / pipeline.views.num_views
 
 
-def test_a_way_that_will_not_fit_is_told_with_one_that_will() -> None:
-    tight = replace(PLAN, free=9_000_000_000)
-    assert tight.advice() == 'that may not fit: backbone.e1.view_execution = "separate" keeps about 2.0 GB'
-    for worse in (replace(tight, free=2_000_000_000), replace(tight, execution=None), replace(tight, views=1)):
-        assert "activation checkpointing" in (worse.advice() or "")
+def test_a_backbone_that_cannot_be_adjusted_has_one_way(
+    make_pipeline: Callable[..., Pipeline], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(E1Backbone, "adjusted")
+    pipeline = make_pipeline("training.batch_size=2")
+    records, model, prototypes = parts_of(pipeline)
+    plan = memory_plan(pipeline, model, prototypes, records, 1, CPU)
+    assert [cost.way for cost in plan.costs] == [{}]
+    assert plan.costs[0].kept == plan.fastest
 
 
-def test_one_view_at_a_time_is_told_where_all_at_once_would_fit() -> None:
-    slow = replace(PLAN, execution="separate")
-    assert "keeps about 2.0 GB with one view at a time" in str(slow)
-    assert slow.advice() == 'backbone.e1.view_execution = "auto" keeps about 8.0 GB, which fits, and is faster'
-    assert replace(slow, free=9_000_000_000).advice() is None
+def test_the_fastest_way_that_fits_is_taken_and_told() -> None:
+    assert PLAN.choice == 0
+    assert PLAN.told(0) == f"{SIZE} keeps about 8.0 GB with all 4 views at once, 20.0 GB are free"
+    assert PLAN.advice(0) is None
+    assert replace(PLAN, free=None).choice == 0
+    assert [replace(PLAN, free=int(free)).choice for free in (9e9, 2.5e9, 1e9, 1e8)] == [1, 2, 3, 3]
+    assert replace(PLAN, free=int(2.5e9)).told(2) == (
+        f"{SIZE} keeps about 1.0 GB with all 4 views at once and layers that keep their inputs alone, "
+        "2.5 GB are free; it would keep 8.0 GB with all 4 views at once"
+    )
+    assert "keeps about 2.0 GB with one view at a time, 9.0 GB" in replace(PLAN, free=9_000_000_000).told(1)
+
+
+def test_what_will_not_fit_in_any_way_is_told_with_what_to_do() -> None:
+    short = replace(PLAN, free=10_000_000)
+    assert (short.advice(3) or "").startswith("that may not fit: lower views num_variants")
+    shut = replace(short, costs=COSTS[:1], pinned={"view_execution": "batched", "activation_checkpointing": False})
+    names = [f'backbone.e1.{name} = "auto"' for name in ("view_execution", "activation_checkpointing")]
+    assert (shut.advice(0) or "").startswith(f"that may not fit: set {' and '.join(names)}, or lower")
+
+
+def test_a_faster_way_that_would_fit_is_told_where_the_spec_shuts_it_out() -> None:
+    slow = replace(PLAN, costs=(Cost({}, True, False, 2e9),), pinned=ONE)
+    assert slow.advice(0) == 'backbone.e1.view_execution = "auto" keeps about 8.0 GB, which fits, and is faster'
+    assert replace(slow, free=9_000_000_000).advice(0) is None
+    both = replace(PLAN, costs=(Cost({}, True, True, 3e8),), pinned={**ONE, **ALONE})
+    assert "view_execution" in (both.advice(0) or "")
+    assert "activation_checkpointing" in (both.advice(0) or "")
 
 
 def test_the_limit_of_a_job_bounds_what_is_free(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

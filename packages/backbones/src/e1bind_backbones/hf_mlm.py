@@ -6,6 +6,7 @@ Shape legend: M rows, T padded tokens of a row, K masked (residue, view) pairs, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -161,17 +162,24 @@ class HfMlmBackbone:
                 options.checkpoint,
             )
             self.packs = False
-        if options.activation_checkpointing:
-            _checkpoint_activations(model)
+        if options.activation_checkpointing is True:
+            _checkpoint_activations(model, True)
         if self.has_mlm_head:
             _check_head(model, options.checkpoint)
         check_padding(self, model, OPTION, options.checkpoint)
         return model
 
+    def adjusted(self, model: nn.Module, options: HfMlmOptions) -> HfMlmBackbone:
+        """The same with other ways to run views and to keep activations, for which `model` is set up."""
+        other = copy(self)
+        other.options = options
+        _checkpoint_activations(plain_model(model), options.activation_checkpointing is True)
+        return other
+
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         """Final hidden states of all tokens, [M*T, D] fp32; of no meaning at padding."""
         encoder = plain_model(model).base_model  # the head is for masked tokens alone
-        checkpointing = self.options.activation_checkpointing and model.training
+        checkpointing = self.options.activation_checkpointing is True and model.training
 
         def run(inputs: Mapping[str, Any]) -> Tensor:
             if self.packs:
@@ -249,6 +257,15 @@ def _without_pooler(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
-def _checkpoint_activations(model: PreTrainedModel) -> None:
-    enable = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
-    enable({"use_reentrant": False})
+def _checkpoint_activations(model: PreTrainedModel, wanted: bool) -> None:
+    """Whether transformers' own layers keep their inputs alone; those on packed tokens are told at each call."""
+    name = next(name for name in ("activation", "gradient") if hasattr(model, f"{name}_checkpointing_enable"))
+    if wanted and not model.supports_gradient_checkpointing:
+        raise UserError(
+            f"{OPTION.rpartition('.')[0]}.activation_checkpointing: layers of a {model.config.model_type!r} model "
+            "cannot keep less; set it to false"
+        )
+    if wanted:
+        getattr(model, f"{name}_checkpointing_enable")({"use_reentrant": False})
+    else:
+        getattr(model, f"{name}_checkpointing_disable")()

@@ -11,6 +11,11 @@ from e1bind.spec import CheckpointRef, Options
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 ViewExecution = Literal["auto", "shared", "batched", "separate"]
+Checkpointing = Literal["auto"] | bool
+CHECKPOINTING = (
+    "Keep only the inputs of each layer and recompute the rest in the backward pass; auto: where memory for "
+    "training is short."
+)
 
 
 class E1Options(Options):
@@ -38,11 +43,10 @@ class E1Options(Options):
     view_execution: ViewExecution = Field(
         "auto",
         description="How the views of a protein run: one shared context, all views as rows of one batch, one "
-        "forward per view (least memory, recomputed in the backward pass), or shared wherever contexts agree.",
+        "forward per view (least memory, recomputed in the backward pass), or shared wherever contexts agree "
+        "(auto; one per view where memory for training is short).",
     )
-    activation_checkpointing: bool = Field(
-        False, description="Keep only the inputs of each layer and recompute the rest in the backward pass."
-    )
+    activation_checkpointing: Checkpointing = Field("auto", description=CHECKPOINTING)
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout on the final hidden states in training, before any loss sees them."
     )
@@ -83,16 +87,14 @@ class HfMlmOptions(Options):
     max_residues: int | None = Field(
         None, ge=1, description="Longest chain in residues; the model's own limit without it."
     )
-    activation_checkpointing: bool = Field(
-        False, description="Keep only the inputs of each layer and recompute the rest in the backward pass."
-    )
+    activation_checkpointing: Checkpointing = Field("auto", description=CHECKPOINTING)
     dropout: float = Field(
         0.0, ge=0, lt=1, description="Dropout on the final hidden states in training, before any loss sees them."
     )
     view_execution: Literal["auto", "batched", "separate"] = Field(
         "auto",
-        description="How the views of a protein run: all views as rows of one batch, or one forward per view "
-        "(least memory, recomputed in the backward pass).",
+        description="How the views of a protein run: all views as rows of one batch, one forward per view "
+        "(least memory, recomputed in the backward pass), or the first where there is memory for it (auto).",
     )
 
     @classmethod

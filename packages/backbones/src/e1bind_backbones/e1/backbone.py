@@ -6,6 +6,7 @@ Shape legend: M rows, T padded tokens of a row, K masked (residue, view) pairs, 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,18 @@ class E1Backbone:
                     options.checkpoint, config=self.config, dtype=dtype, **self._hub_arguments()
                 )
         model.attention = self._attention
-        model.model.gradient_checkpointing = options.activation_checkpointing
+        self._set_up(model)
         return model
+
+    def adjusted(self, model: nn.Module, options: E1Options) -> E1Backbone:
+        """The same with other ways to run views and to keep activations, for which `model` is set up."""
+        other = copy(self)
+        other.options = options
+        other._set_up(plain_model(model))
+        return other
+
+    def _set_up(self, model: E1ForMaskedLM) -> None:
+        model.model.gradient_checkpointing = self.options.activation_checkpointing is True
 
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
         """Final hidden states, [M*T, D] fp32; zero at padding, and perhaps at tokens of the context."""

@@ -10,7 +10,7 @@ Shape legend, for this module and every one that works on these values:
     N scored residues
 """
 
-from e1bind.contracts.backbone import Backbone, CheckpointWriter, TokenBatch, ViewEncoder
+from e1bind.contracts.backbone import Adjustable, Backbone, CheckpointWriter, TokenBatch, ViewEncoder
 from e1bind.contracts.baselines import Baseline, BaselineChain
 from e1bind.contracts.calibrations import Calibration
 from e1bind.contracts.heads import Head, HeadInputs, HeadModule, HeadStart
@@ -24,6 +24,7 @@ __all__ = [
     "MASK",
     "STANDARD_RESIDUES",
     "UNKNOWN",
+    "Adjustable",
     "Backbone",
     "Baseline",
     "BaselineChain",

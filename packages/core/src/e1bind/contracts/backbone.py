@@ -92,6 +92,23 @@ class Backbone(Protocol):
 
 
 @runtime_checkable
+class Adjustable(Protocol):
+    """What a backbone may do besides: compute in another way once its model is loaded, the numbers being the same.
+
+    Its options then have `view_execution`, `activation_checkpointing` or both, and e1bind chooses where they are
+    "auto": the fastest way for which there is memory. To the backbone "auto" means all views at once, all kept.
+
+    options  the options it computes by
+    """
+
+    options: Any
+
+    def adjusted(self, model: nn.Module, options: Any) -> Backbone:
+        """The same backbone with other `options` of those names; the `model` it has loaded is set up for them."""
+        ...
+
+
+@runtime_checkable
 class CheckpointWriter(Protocol):
     """What a backbone may do besides: write a model of its own as a checkpoint, for `e1bind export`.
 

@@ -22,13 +22,14 @@ from e1bind.engine.events import Listener, Spoken
 from e1bind.engine.fold_baselines import FoldData, fold_baselines
 from e1bind.engine.fold_trainer import FoldTrainer
 from e1bind.engine.guards import disk_advice
-from e1bind.engine.memory_plan import tell_memory
+from e1bind.engine.memory_plan import choose_way
 from e1bind.engine.pipeline import Pipeline, build_losses, build_pipeline
 from e1bind.engine.shared_chains import training_chains
 from e1bind.engine.stopping import StopRequest
 from e1bind.engine.threads import set_threads
 from e1bind.engine.tracking import tracked
 from e1bind.engine.view_probe import views_warning
+from e1bind.engine.ways import Way
 from e1bind.errors import RunError
 from e1bind.files.text import command
 from e1bind.log import log
@@ -137,6 +138,7 @@ class _CrossValidation:
         self.world, self.draw = here, draw
         self.listener = listener
         self.told_memory = False
+        self.way: Way | None = None
 
     def check(self, run: RunDir, force: bool) -> None:
         """Hold the run against what it was begun with. Raises `RunError`."""
@@ -243,8 +245,10 @@ class _CrossValidation:
         )
 
     def _fold(self, fold: int, stop: StopRequest, join: bool) -> None:
-        if self.world.main_does(lambda: read_fold(self.run_dir.fold(fold)) is not None):
+        finished = self.world.main_does(lambda: read_fold(self.run_dir.fold(fold)))
+        if finished is not None:
             log.info("fold %d is finished already", fold)
+            self.way = finished.way
             return
         train, held_out = self.plan.split(self.records, fold)
         folder = self.run_dir.fold(fold)
@@ -258,12 +262,19 @@ class _CrossValidation:
             join_rows(self.run_dir)
 
     def _begin_training(self, trainer: FoldTrainer) -> None:
-        """A change that was forced goes into the record once a fold has taken it up, and before it trains."""
+        """A change that was forced goes into the record once a fold has taken it up, and before it trains.
+
+        All folds compute in one way: that of the state, of a fold before, or the one there is memory for.
+        """
         if self.world.is_main:
             self.going_on = self.going_on.commit()
-        if not self.told_memory:
+        way = self.way if trainer.way is None else trainer.way
+        if way is None or not self.told_memory:
             self.told_memory = True
-            tell_memory(self.pipeline, trainer.model, trainer.prototypes, trainer.train, trainer.fold, self.world)
+            model, chains = trainer.model, trainer.train
+            way = choose_way(self.pipeline, model, trainer.prototypes, chains, trainer.fold, self.world, way)
+        self.way = way
+        trainer.compute(way)
 
     def _concluded(self) -> Finished:
         """The run put together, unless it was before and is whole still."""

@@ -25,6 +25,7 @@ from e1bind.engine.model_cards import backbone_card, fold_card
 from e1bind.engine.optimization import build_optimizer
 from e1bind.engine.pipeline import Pipeline, build_model
 from e1bind.engine.stopping import StopRequest
+from e1bind.engine.ways import Way, computing
 from e1bind.errors import RunError
 from e1bind.log import log
 from e1bind.runs.adapters import Heads, load_head, save_best
@@ -62,6 +63,7 @@ class FoldTrainer:
         self.result = FoldResult(self.fold, best_epoch=0, best_value=math.nan, epochs=0, scores={}, rows=[])
         self.prototypes: dict[str, Prototype] = {}
         self.best: dict[str, Tensor] = {}
+        self.way: Way | None = None
         self.step, self.micros, self.taken = 0, 0, 0
         self.sums: dict[str, Sums] = {}
 
@@ -99,6 +101,11 @@ class FoldTrainer:
             write_fold(self.folder, self.result, self.held_out)
         return self.result
 
+    def compute(self, way: Way) -> None:
+        """Compute in that way from here on; to be called before the first step, and once."""
+        self.way = self.result.way = way
+        self.pipeline = computing(self.pipeline, self.model, way)
+
     def _describe(self) -> None:
         """The model card of the fold's adapter, in place of peft's empty one; the fold's record seals it."""
         if not self.pipeline.spec.lora.enabled:
@@ -128,7 +135,7 @@ class FoldTrainer:
         result.best_epoch, result.best_value = state.best_epoch, state.best_value
         result.scores = {ion: {c: v.numpy() for c, v in scores.items()} for ion, scores in state.scores.items()}
         self.step, self.micros = state.step, state.micros
-        self.sums, self.best = dict(state.sums), dict(state.best)
+        self.sums, self.best, self.way = dict(state.sums), dict(state.best), state.way
         load_head(self.model.head, state.head, self.states.folder)
         self._set_trainable(state.trainable)
         try:
@@ -179,6 +186,7 @@ class FoldTrainer:
                 scores=scores,
                 rows=[dict(row) for row in result.rows],
                 head=to_cpu(dict(self.model.head.named_buffers())),
+                way=dict(self.way or {}),
             )
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from e1bind.contracts import (
+    Adjustable,
     Backbone,
     Baseline,
     BaselineChain,
@@ -112,6 +114,19 @@ class GuardedBackbone:
         encoder = self.backbone.encoder()
         self.named.hold(residue_places_fault(encoder, self.supports_context, self.max_residues))
         return GuardedEncoder(encoder, self.named)
+
+    @property
+    def is_adjustable(self) -> bool:
+        """Whether it can compute in other ways once its model is loaded."""
+        return isinstance(self.backbone, Adjustable)
+
+    def adjusted(self, model: nn.Module, options: Any) -> GuardedBackbone:
+        """As the backbone, which has to be `Adjustable`."""
+        if not isinstance(self.backbone, Adjustable):
+            raise TypeError(f"{self.named.full_name} computes in one way")
+        other = copy(self)
+        other.backbone = self.backbone.adjusted(model, options)
+        return other
 
     def load_model(self) -> nn.Module:
         """As the backbone."""

@@ -1,27 +1,28 @@
-"""How much memory the largest micro-batch will take, told before training; and whether another way would fit.
+"""How much memory the largest micro-batch will take, told before training; and the way to compute, chosen by it.
 
 What the backward pass needs is what the forward pass keeps for it. That is counted in the smallest micro-batch of
 the first epoch, by autograd's own hooks, and grows with the tokens: activations do, and they are nearly all of it.
+Where layers keep their inputs alone, one layer's activations come on top, which are there while it is gone through.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from e1bind.contracts import ResidueRecord
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import plan_epoch
-from e1bind.engine.guarded import GuardedBackbone
 from e1bind.engine.guards import TRAINING_MEMORY, memory_advice
-from e1bind.engine.loader import TrainingBatches
+from e1bind.engine.loader import Micro, TrainingBatches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.pipeline import Pipeline
+from e1bind.engine.ways import LAYERS, VIEWS, Way, computing, keeps_inputs_alone, pinned, runs_one_by_one, ways
 from e1bind.log import log
 from e1bind.scoring import Prototype
 
@@ -31,54 +32,67 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
-class MemoryPlan:
-    """Bytes that the largest micro-batch keeps: with all views at once, and with one view at a time.
+class Cost:
+    """A way, whether it runs views one by one and lets layers keep their inputs alone, and the bytes it keeps."""
 
-    `execution`: the backbone's `view_execution`, None where it has no such option. `free`: bytes there are, None
-    where that cannot be told.
+    way: Way
+    one_by_one: bool
+    inputs_alone: bool
+    kept: float
+
+    def told(self, views: int) -> str:
+        """What it keeps and how, for people."""
+        how = "one view at a time" if self.one_by_one else f"all {views} views at once"
+        return f"{_gigabytes(self.kept)} with {how}{' and layers that keep their inputs alone' * self.inputs_alone}"
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What the largest micro-batch keeps in each way that the spec leaves open, the spec's own first.
+
+    `free`: bytes there are, None where that cannot be told. `fastest`: bytes with all views at once and everything
+    kept, whatever the spec says. `pinned`: what the spec says in place of "auto".
     """
 
     label: str
-    execution: str | None
     views: int
     chains: int
     tokens: int
-    all_views: float
+    costs: Sequence[Cost]
+    pinned: Way
+    fastest: float
     free: int | None
-
-    @property
-    def one_view(self) -> float:
-        """Bytes of one view's activations."""
-        return self.all_views / self.views
-
-    @property
-    def is_separate(self) -> bool:
-        """Whether views run one after the other."""
-        return self.execution == "separate"
 
     def fits(self, kept: float) -> bool:
         """Whether so many bytes leave room for a step."""
         return self.free is None or kept * ROOM <= self.free
 
-    def __str__(self) -> str:
-        kept = self.one_view if self.is_separate else self.all_views
-        how = "one view at a time" if self.is_separate else f"all {self.views} views at once"
+    @property
+    def choice(self) -> int:
+        """Place of the first way that fits; of the one that keeps least where none does."""
+        kept = [cost.kept for cost in self.costs]
+        return next((place for place, bytes_ in enumerate(kept) if self.fits(bytes_)), kept.index(min(kept)))
+
+    def told(self, choice: int) -> str:
+        """The way that is taken, and why it is not the spec's own."""
         free = "" if self.free is None else f", {_gigabytes(self.free)} are free"
         size = f"{self.chains} chain{'s' * (self.chains != 1)}, {self.tokens:,} tokens"
-        return f"memory: the largest micro-batch ({size}) keeps about {_gigabytes(kept)} with {how}{free}"
+        taken = f"memory: the largest micro-batch ({size}) keeps about {self.costs[choice].told(self.views)}{free}"
+        return f"{taken}; it would keep {self.costs[0].told(self.views)}" if choice else taken
 
-    def advice(self) -> str | None:
-        """A sentence where this way will not fit, or a faster one would."""
-        option = f"backbone.{self.label}.view_execution"
-        if self.is_separate:
-            fits = self.free is not None and self.fits(self.all_views)
-            faster = f'{option} = "auto" keeps about {_gigabytes(self.all_views)}, which fits, and is faster'
-            return faster if fits and self.views > 1 else None
-        if self.fits(self.all_views):
+    def advice(self, choice: int) -> str | None:
+        """A sentence where this way will not fit, or where one that the spec shuts out would, and is faster."""
+        cost = self.costs[choice]
+        saving = [name for name, value in self.pinned.items() if value in ("separate", True)]
+        if not self.fits(cost.kept):
+            others = self._named([name for name in self.pinned if name not in saving])
+            return f"that may not fit: {f'set {others}, or ' if others else ''}{TRAINING_MEMORY}"
+        if not saving or self.free is None or not self.fits(self.fastest):
             return None
-        if self.execution and self.views > 1 and self.fits(self.one_view):
-            return f'that may not fit: {option} = "separate" keeps about {_gigabytes(self.one_view)}'
-        return f"that may not fit: {TRAINING_MEMORY}"
+        return f"{self._named(saving)} keeps about {_gigabytes(self.fastest)}, which fits, and is faster"
+
+    def _named(self, names: Sequence[str]) -> str:
+        return " and ".join(f'backbone.{self.label}.{name} = "auto"' for name in names)
 
 
 def memory_plan(
@@ -93,60 +107,86 @@ def memory_plan(
     micros = plan_epoch(pipeline, records, fold, 1)
     residues = micros.residues()
     smallest, largest = micros[int(residues.argmin())], micros[int(residues.argmax())]
-    at_once = _at_once(pipeline)
-    small = TrainingBatches(at_once, [smallest], 1)[0]
     large = TrainingBatches(pipeline, [largest], 1)[0]
+
+    def kept(way: Way) -> float:
+        counted, tokens = _kept(pipeline, way, model, prototypes, smallest, device)
+        return counted * large.tokens.tokens / tokens
+
+    at_once: Way = {VIEWS: "auto"} if runs_one_by_one(pipeline, {}) and pipeline.backbone.is_adjustable else {}
+    open_ways = ways(pipeline)
+    checkpoints = any(keeps_inputs_alone(pipeline, way) for way in open_ways) and pipeline.backbone.is_adjustable
+    whole = kept({**at_once, LAYERS: False} if checkpoints else at_once)
+    inputs = kept({**at_once, LAYERS: True}) if checkpoints else whole
+    views, layer = pipeline.views.num_views, (whole - inputs) / _depth(model.network)
+    costs = []
+    for way in open_ways:
+        one_by_one, alone = runs_one_by_one(pipeline, way), checkpoints and keeps_inputs_alone(pipeline, way)
+        bytes_ = inputs + layer if alone else whole
+        costs.append(Cost(way, one_by_one, alone, bytes_ / views if one_by_one else bytes_))
+    return MemoryPlan(
+        label=pipeline.spec.backbone.label,
+        views=views,
+        chains=len(large.ids),
+        tokens=large.tokens.tokens,
+        costs=costs,
+        pinned=pinned(pipeline),
+        fastest=whole,
+        free=free_bytes(device),
+    )
+
+
+def _kept(
+    pipeline: Pipeline,
+    way: Way,
+    model: ContrastiveModel,
+    prototypes: dict[str, Prototype],
+    micro: Micro,
+    device: torch.device,
+) -> tuple[int, int]:
+    """Bytes that a micro-batch keeps in that way, and its tokens."""
     kept, backbone, trained = _Kept(model), model.backbone, model.training
     try:
-        model.backbone = at_once.backbone
+        small = TrainingBatches(computing(pipeline, model, way), [micro], 1)[0]
         model.train()
         forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
         with forked, kept, memory_advice(small):
             model(small.to(device), prototypes.get(small.ion))
     finally:
+        if way:
+            pipeline.backbone.adjusted(model.network, pipeline.spec.backbone.options)
         model.backbone = backbone
         model.train(trained)
-    return MemoryPlan(
-        label=pipeline.spec.backbone.label,
-        execution=_execution(pipeline),
-        views=pipeline.views.num_views,
-        chains=len(large.ids),
-        tokens=large.tokens.tokens,
-        all_views=kept.bytes * large.tokens.tokens / small.tokens.tokens,
-        free=free_bytes(device),
-    )
+    return kept.bytes, small.tokens.tokens
 
 
-def _execution(pipeline: Pipeline) -> str | None:
-    """How the backbone runs views; None where that is no option of it."""
-    return getattr(pipeline.spec.backbone.options, "view_execution", None)
+def _depth(network: nn.Module) -> int:
+    """Layers of the network: its longest list of modules."""
+    return max((len(module) for module in network.modules() if isinstance(module, nn.ModuleList)), default=1)
 
 
-def _at_once(pipeline: Pipeline) -> Pipeline:
-    """The same with a backbone that runs all views at once, where it runs one after the other."""
-    if _execution(pipeline) != "separate":
-        return pipeline
-    chosen = pipeline.spec.backbone
-    options = chosen.options.model_copy(update={"view_execution": "auto"})
-    backbone = GuardedBackbone(replace(chosen, options=options))
-    return replace(pipeline, backbone=backbone, encoder=backbone.encoder())
-
-
-def tell_memory(
+def choose_way(
     pipeline: Pipeline,
     model: ContrastiveModel,
     prototypes: dict[str, Prototype],
     records: Sequence[ResidueRecord],
     fold: int,
     world: World,
-) -> None:
-    """Say the plan in the log, and whether another one would fit. Every rank has to call it: losses may gather."""
+    before: Way | None = None,
+) -> Way:
+    """The fastest way for which every rank has memory; said in the log, and whether another would fit.
+
+    `before`: the way of what the run has trained so far, which stays. Every rank has to call it: losses may gather.
+    """
     plan = memory_plan(pipeline, model, prototypes, records, fold, world.device)
-    if not world.is_main:
-        return
-    log.info("%s", plan)
-    if advice := plan.advice():
-        log.log(logging.INFO if plan.is_separate else logging.WARNING, "%s", advice)
+    choice = max(world.gather(plan.choice))
+    if before is not None:
+        choice = next((place for place, cost in enumerate(plan.costs) if cost.way == before), choice)
+    if world.is_main:
+        log.info("%s", plan.told(choice))
+        if advice := plan.advice(choice):
+            log.log(logging.INFO if plan.fits(plan.costs[choice].kept) else logging.WARNING, "%s", advice)
+    return plan.costs[choice].way
 
 
 class _Kept(torch.autograd.graph.saved_tensors_hooks):

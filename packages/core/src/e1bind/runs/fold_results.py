@@ -35,7 +35,8 @@ class FoldResult:
     """A fold's best epoch, that epoch's scores by ion, and every row of metrics.
 
     `prototype_positives`: binding residues each ion's prototype was made of. `spec`: SHA-256 of the spec it was
-    trained with; None for one that did not write it down.
+    trained with; None for one that did not write it down. `way`: options of the backbone that were chosen by the
+    memory there was.
     """
 
     fold: int
@@ -46,6 +47,7 @@ class FoldResult:
     rows: Sequence[Row]
     prototype_positives: Mapping[str, int] = field(default_factory=dict)
     spec: str | None = None
+    way: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -88,6 +90,7 @@ def write_fold(folder: FoldDir, result: FoldResult, held_out: Sequence[ResidueRe
         "epochs": result.epochs,
         "prototype_positives": dict(result.prototype_positives),
         "spec": result.spec,
+        "way": dict(result.way),
         "files": digests(folder.path, fold_artefacts(folder)),
     }
     atomic_write_text(folder.done, json.dumps(sealed(done), indent=2) + "\n")
@@ -165,4 +168,5 @@ def read_fold(folder: FoldDir) -> FoldResult | None:
         rows=rows,
         prototype_positives=done.prototype_positives,
         spec=done.spec,
+        way=done.way,
     )

@@ -38,7 +38,8 @@ class FoldState:
     generator's state is kept.
     `trainable`: adapter, projector and whatever else is trained; `best`: the same at the best epoch.
     `sums`: the running means of the epoch, by ion. `scores`: those of the held-out chains at the best epoch.
-    `head`: buffers of the head, which were set before training and stay.
+    `head`: buffers of the head, which were set before training and stay. `way`: options of the backbone in place of
+    the spec's, which were chosen by the memory there was; dropout is drawn otherwise with others.
     """
 
     epoch: int
@@ -54,6 +55,7 @@ class FoldState:
     scores: Mapping[str, Mapping[str, Tensor]]
     rows: list[dict[str, Any]]
     head: Mapping[str, Tensor] = field(default_factory=dict)
+    way: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 class StateFiles:

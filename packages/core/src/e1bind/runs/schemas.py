@@ -42,7 +42,10 @@ class Begun(Sealed):
 
 
 class FoldDone(Sealed):
-    """`fold.json`: a finished fold. `spec`: SHA-256 of the spec it was trained with (format 2)."""
+    """`fold.json`: a finished fold. `spec`: SHA-256 of the spec it was trained with (format 2).
+
+    `way`: options of the backbone in place of the spec's, chosen by the memory there was.
+    """
 
     fold: Annotated[int, Field(ge=1, le=LARGEST)]
     best_epoch: Annotated[int, Field(ge=1, le=LARGEST)]
@@ -50,6 +53,7 @@ class FoldDone(Sealed):
     epochs: Annotated[int, Field(ge=1, le=LARGEST)]
     prototype_positives: dict[str, Count]
     spec: Hex | None = None
+    way: Annotated[dict[str, str | bool], Field(default_factory=dict)]
 
 
 class FoldFigures(DataCounts):
