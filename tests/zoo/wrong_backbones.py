@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 from wrong_plugins import Zoo
@@ -267,6 +269,37 @@ class LearnsNothing(TinyBackbone):
     def hidden(self, model, batch):
         with torch.no_grad():
             return super().hidden(model, batch)
+
+
+class Ways(TinyOptions):
+    activation_checkpointing: bool | Literal["auto"] = Field("auto", description="Whether less is kept.")
+
+
+class Adjusts(TinyBackbone):
+    """A backbone with another way to compute, which changes nothing here."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.options = options
+
+    def adjusted(self, model, options):
+        return type(self)(options)
+
+
+@ZOO.right(options=f"{__name__}:Ways")
+class RightInEveryWay(Adjusts):
+    pass
+
+
+@ZOO.wrong("every-way-has-the-same-numbers", options=f"{__name__}:Ways")
+class KeepsLessAndComputesLess(Adjusts):
+    def hidden(self, model, batch):
+        return super().hidden(model, batch) * (0.5 if self.options.activation_checkpointing is True else 1)
+
+
+@ZOO.wrong("every-way-has-the-same-numbers")
+class HasNoWays(Adjusts):
+    pass
 
 
 @ZOO.wrong("weights-are-the-same-each-time")

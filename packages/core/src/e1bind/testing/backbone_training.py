@@ -10,12 +10,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from e1bind.contracts import Adjustable
 from e1bind.testing.backbones import LONG, PLACES, SAME, SHORT, WIDTH, Loaded, expect_same, loaded
-from e1bind.testing.check import Broken, Checks
+from e1bind.testing.check import Broken, Checks, DoesNotApply
 from e1bind.testing.subject import Subject
 
 CHECKS = Checks(always=("builds", WIDTH))
-TARGETS = "adapter-targets-are-there"
+TARGETS, GRADIENTS = "adapter-targets-are-there", "only-the-adapter-gets-gradients"
+THRIFTY = {"view_execution": "separate", "activation_checkpointing": True}
+"""Options of ways to compute that keep less."""
 
 
 @contextmanager
@@ -72,6 +75,39 @@ def only_the_adapter_gets_gradients(subject: Subject) -> None:
             raise Broken(f"gives {name} no finite gradient, though it is one of its lora_targets")
         if not is_adapter and parameter.grad is not None:
             raise Broken(f"gives {name} a gradient, which is not part of the adapter")
+
+
+def _states_and_gradients(it: Loaded, model: nn.Module) -> list[torch.Tensor]:
+    """States of two views of two chains, and the adapter's gradients of a weighted sum of them."""
+    batch = it.backbone.encoder().encode([views * 2 for views in it.unmasked(LONG, SHORT)])
+    torch.manual_seed(5)
+    states = it.backbone.hidden(model, batch)[batch.token_RV]
+    model.zero_grad()
+    (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
+    return [states.detach(), *(p.grad.clone() for p in model.parameters() if p.grad is not None)]
+
+
+@CHECKS.check(
+    "let adjusted return the backbone with those options, and set the model up for them: what is kept changes, "
+    "not what is computed",
+    after=(GRADIENTS,),
+)
+def every_way_has_the_same_numbers(subject: Subject) -> None:
+    """An Adjustable backbone has the states and gradients of its own way in every other that its options know."""
+    it = loaded(subject)
+    own = it.backbone
+    if not isinstance(own, Adjustable):
+        raise DoesNotApply("the backbone computes in one way")
+    known = {name: value for name, value in THRIFTY.items() if hasattr(own.options, name)}
+    if not known:
+        raise Broken(f"is Adjustable, and its options have none of {', '.join(THRIFTY)}")
+    model = with_adapter(it).train()
+    expected = _states_and_gradients(it, model)
+    for names in sorted({(*known,), (*known,)[:1], (*known,)[1:]}):
+        way = {name: known[name] for name in names}
+        it.backbone = own.adjusted(model, own.options.model_copy(update=way))
+        for first, second in zip(expected, _states_and_gradients(it, model), strict=True):
+            expect_same(first, second, f"or gradients with {way}")
 
 
 @CHECKS.check("seed random weights from the options; load the rest from files")
