@@ -1,18 +1,20 @@
-"""Peak memory of a training step against the number of views, with and without the gradient cache.
+"""Peak memory of a training step against the number of views, in each way that a run may take.
 
     python -m benchmarks memory
 
 `view_execution = "separate"` is the gradient cache: embeddings of one view after the other without keeping
 activations, the losses' gradient with respect to the embeddings, then one view at a time with a graph, dropout
-replayed. "batched" runs all views as rows of one batch. A step is forward and backward of NT-Xent and BCE on four
-chains of 500 residues, through an E1 of 8 layers of width 256 with LoRA and dropout. Gradients of the two ways are
-compared without dropout first, since they draw it in another order.
+replayed. "batched" runs all views as rows of one batch. "inputs" beside it: layers keep their inputs alone
+(`activation_checkpointing`). A step is forward and backward of NT-Xent and BCE on four chains of 500 residues,
+through an E1 of 8 layers of width 256 with LoRA and dropout. Gradients of all ways are compared without dropout
+first, since they draw it in another order.
 """
 
 from __future__ import annotations
 
 import tempfile
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +33,12 @@ from e1bind_losses.prototype_bce import PrototypeBCE
 
 CHAINS = 4
 VIEWS = (1, 2, 8)
-EXECUTIONS = ("separate", "batched")
+WAYS: dict[str, dict[str, Any]] = {
+    "batched": {"view_execution": "batched"},
+    "separate": {"view_execution": "separate"},
+    "batched+inputs": {"view_execution": "batched", "activation_checkpointing": True},
+    "separate+inputs": {"view_execution": "separate", "activation_checkpointing": True},
+}
 
 
 def views_of(num_views: int, residues: int) -> list[list[View]]:
@@ -47,9 +54,9 @@ def views_of(num_views: int, residues: int) -> list[list[View]]:
 
 
 class Case:
-    """The model and one way to run its views."""
+    """The model and one way to compute."""
 
-    def __init__(self, execution: str, num_views: int, options: Namespace, dropout: float) -> None:
+    def __init__(self, way: str, num_views: int, options: Namespace, dropout: float) -> None:
         config = E1Config(
             hidden_size=options.width, intermediate_size=3 * options.width, num_hidden_layers=options.layers,
             num_attention_heads=4, num_key_value_heads=4, gated_mlp=True, clip_qkv=8,
@@ -57,7 +64,7 @@ class Case:
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as folder:
             random_model(config, 0).save_pretrained(folder)
-            self.backbone = e1_backbone(checkpoint=folder, view_execution=execution)
+            self.backbone = e1_backbone(checkpoint=folder, **WAYS[way])
             plain = self.backbone.load_model()
         torch.manual_seed(0)
         lora = LoraConfig(
@@ -83,40 +90,40 @@ class Case:
 
 
 def assert_parity(options: Namespace) -> float:
-    """Largest difference of the two ways' gradients, as a share of the largest gradient."""
-    one, other = (Case(execution, 4, options, 0.0).step() for execution in EXECUTIONS)
+    """Largest difference of the ways' gradients from those of the first, as a share of the largest gradient."""
+    one, *others = (Case(way, 4, options, 0.0).step() for way in WAYS)
     largest = max(float(g.abs().max()) for g in one.values())
-    gap = max(float((one[n] - other[n]).abs().max()) for n in one) / largest
+    gap = max(float((one[n] - other[n]).abs().max()) for other in others for n in one) / largest
     if gap > 1e-5:
         raise SystemExit(f"gradients differ by {gap:.1e} of the largest; not measured")
     return float(f"{gap:.1e}")
 
 
 def peak(options: Namespace) -> Step:
-    """The step of "execution@V"."""
-    execution, num_views = options.peak_of.split("@")
-    return Case(execution, int(num_views), options, 0.1).step
+    """The step of "way@V"."""
+    way, num_views = options.peak_of.split("@")
+    return Case(way, int(num_views), options, 0.1).step
 
 
 def run(options: Namespace) -> Figures:
-    """Peak memory by number of views, and the time of the two ways at V = 4."""
+    """Peak memory by number of views, and the time of all ways at V = 4."""
     found: Figures = {"gradient_gap": assert_parity(options)}
     if not options.no_memory:
-        names = [f"{execution}@{num_views}" for execution in EXECUTIONS for num_views in VIEWS]
-        found["peak_mb"] = peak_megabytes(options, names)
-    taken = rounds({execution: Case(execution, 4, options, 0.1).step for execution in EXECUTIONS}, options.repeats)
-    found["seconds at V=4"] = rounded(medians(taken))
-    return {**found, "separate over batched, time": round(ratio(taken, *EXECUTIONS), 2)}
+        found["peak_mb"] = peak_megabytes(options, [f"{way}@{num_views}" for way in WAYS for num_views in VIEWS])
+    taken = rounds({way: Case(way, 4, options, 0.1).step for way in WAYS}, options.repeats)
+    over = {way: round(ratio(taken, way, "batched"), 2) for way in WAYS}
+    return {**found, "seconds at V=4": rounded(medians(taken)), "time over batched": over}
 
 
 def tables(found: Figures) -> list[Table]:
     """One, a row for each way."""
-    columns, rows = ["`view_execution`", "CPU s at V = 4"], []
+    columns, rows = ["way", "CPU s at V = 4", "over batched"], []
     if "peak_mb" in found:
         columns += [*(f"V = {num_views}, peak MB" for num_views in VIEWS), f"V = {VIEWS[-1]} / V = {VIEWS[0]}"]
-    for execution, taken in found["seconds at V=4"].items():
-        peaks = [value for name, value in found.get("peak_mb", {}).items() if name.startswith(execution)]
-        rows.append([execution, taken, *peaks, *([round(peaks[-1] / peaks[0], 2)] if peaks else [])])
+    for way, taken in found["seconds at V=4"].items():
+        peaks = [value for name, value in found.get("peak_mb", {}).items() if name.partition("@")[0] == way]
+        share = [round(peaks[-1] / peaks[0], 2)] if peaks else []
+        rows.append([f"`{way}`", taken, found["time over batched"][way], *peaks, *share])
     return [Table("A training step by the number of views", columns, rows)]
 
 

@@ -12,6 +12,7 @@ import resource
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from benchmarks._benchmark import Benchmark, Figures, Table
 from benchmarks._harness import medians, ratio, rounded
@@ -27,11 +28,13 @@ def one(value: Annotated[str, typer.Argument(help="A word.")], number: int = 1):
 def two(value: str): pass
 app(["one", "--help"])
 """
+QUICKSTART = str(Path(__file__).parents[1] / "examples" / "quickstart.toml")
 VARIANTS = {
     "typer, rich, pydantic, pluggy": BASE,
     "a typer command of its own, --help": ["-c", ONE_COMMAND],
     "e1bind --help": ["-m", "e1bind_cli", "--help"],
     "e1bind list-plugins": ["-m", "e1bind_cli", "list-plugins"],
+    "e1bind validate": ["-m", "e1bind_cli", "validate", QUICKSTART],
     "e1bind check-plugin --help": ["-m", "e1bind_cli", "check-plugin", "--help"],
     "e1bind new-plugin --help": ["-m", "e1bind_cli", "new-plugin", "--help"],
     "Python alone": ["-c", ""],
