@@ -90,11 +90,9 @@ def test_python_m_e1bind_without_the_command_line_says_what_to_install(arguments
 def test_python_m_e1bind_loads_nothing_that_the_command_does_not() -> None:
     heavy = ("torch", "numpy", "transformers")
     code = f"""
-import runpy, sys
+import atexit, runpy, sys
 sys.argv = ["e1bind", "--help"]
-try:
-    runpy.run_module("e1bind", run_name="__main__", alter_sys=True)
-finally:
-    print("heavy:", [name for name in {heavy!r} if name in sys.modules])
+atexit.register(lambda: print("heavy:", [name for name in {heavy!r} if name in sys.modules]))
+runpy.run_module("e1bind", run_name="__main__", alter_sys=True)
 """
     assert "heavy: []" in run_python(code).stdout
