@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,9 +14,10 @@ from e1bind.data.collate import ProteinBatch
 from e1bind.engine.epoch import plan_epoch
 from e1bind.engine.loader import TrainingBatches
 from e1bind.engine.memory_plan import Cost, MemoryPlan, _Kept, free_bytes, memory_plan
-from e1bind.engine.pipeline import Pipeline, build_model
+from e1bind.engine.pipeline import Pipeline, build_model, build_pipeline
 from e1bind.engine.ways import Way
 from e1bind.scoring import Prototype
+from e1bind.spec import RunSpec
 from e1bind_backbones.e1.backbone import E1Backbone
 
 CPU = torch.device("cpu")
@@ -94,6 +96,28 @@ def test_the_estimate_of_layers_that_keep_their_inputs_is_those_and_one_layer(
     assert alone == pytest.approx(inputs + (whole - inputs) / layers, rel=0.25)
     assert one == whole / pipeline.views.num_views
     assert both == alone / pipeline.views.num_views
+
+
+def test_a_context_that_views_share_is_counted_for_each_of_them_where_they_run_one_by_one(
+    make_spec: Callable[..., RunSpec], tmp_path: Path
+) -> None:
+    records = read_chains(make_spec(), "train")
+    (tmp_path / "msa").mkdir()
+    for record in records:
+        rows = "".join(f">h{number}\n{record.sequence[::-1]}\n" for number in range(8))
+        (tmp_path / "msa" / f"{record.id}.a3m").write_text(f">{record.id}\n{record.sequence}\n{rows}")
+    pipeline = build_pipeline(
+        make_spec(
+            f"data.fasta3.msa_dir={tmp_path / 'msa'}",
+            "views.masked.resample_msa_per_variant=false",
+            "msa.train.max_token_length=600",
+        )
+    )
+    records, model, prototypes = parts_of(pipeline)
+    plan = memory_plan(pipeline, model, prototypes, records, 1, CPU)
+    at_once, apart = plan.costs[0].kept, plan.costs[1].kept
+    assert at_once / pipeline.views.num_views < 0.8 * apart
+    assert apart < at_once
 
 
 def test_a_backbone_that_cannot_be_adjusted_has_one_way(

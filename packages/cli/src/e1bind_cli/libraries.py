@@ -50,7 +50,7 @@ def share_cores() -> None:
 
 
 MANY = 50_000
-"""New objects at once that only an import makes which was not looked through: the collector runs after 700."""
+"""So many new objects at once come of an import that was not looked through: the collector runs after 700."""
 
 
 def pass_over_imports() -> None:

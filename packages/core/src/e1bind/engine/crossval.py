@@ -245,10 +245,9 @@ class _CrossValidation:
         )
 
     def _fold(self, fold: int, stop: StopRequest, join: bool) -> None:
-        finished = self.world.main_does(lambda: read_fold(self.run_dir.fold(fold)))
-        if finished is not None:
+        if (way := self.world.main_does(lambda: self._way_of(fold))) is not None:
             log.info("fold %d is finished already", fold)
-            self.way = finished.way
+            self.way = way
             return
         train, held_out = self.plan.split(self.records, fold)
         folder = self.run_dir.fold(fold)
@@ -260,6 +259,11 @@ class _CrossValidation:
         log.info("fold %d: best epoch %d of %d", fold, result.best_epoch, result.epochs)
         if join and self.world.is_main:
             join_rows(self.run_dir)
+
+    def _way_of(self, fold: int) -> Way | None:
+        """How a finished fold was trained; None where it has not finished."""
+        result = read_fold(self.run_dir.fold(fold))
+        return None if result is None else result.way
 
     def _begin_training(self, trainer: FoldTrainer) -> None:
         """A change that was forced goes into the record once a fold has taken it up, and before it trains.

@@ -8,7 +8,8 @@ Where layers keep their inputs alone, one layer's activations come on top, which
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,17 @@ from e1bind.engine.guards import TRAINING_MEMORY, memory_advice
 from e1bind.engine.loader import Micro, TrainingBatches
 from e1bind.engine.model import ContrastiveModel
 from e1bind.engine.pipeline import Pipeline
-from e1bind.engine.ways import LAYERS, VIEWS, Way, computing, keeps_inputs_alone, pinned, runs_one_by_one, ways
+from e1bind.engine.ways import (
+    AUTO,
+    LAYERS,
+    VIEWS,
+    Way,
+    computing,
+    keeps_inputs_alone,
+    pinned,
+    runs_one_by_one,
+    ways,
+)
 from e1bind.log import log
 from e1bind.scoring import Prototype
 
@@ -107,57 +118,72 @@ def memory_plan(
     micros = plan_epoch(pipeline, records, fold, 1)
     residues = micros.residues()
     smallest, largest = micros[int(residues.argmin())], micros[int(residues.argmax())]
-    large = TrainingBatches(pipeline, [largest], 1)[0]
-
-    def kept(way: Way) -> float:
-        counted, tokens = _kept(pipeline, way, model, prototypes, smallest, device)
-        return counted * large.tokens.tokens / tokens
-
-    at_once: Way = {VIEWS: "auto"} if runs_one_by_one(pipeline, {}) and pipeline.backbone.is_adjustable else {}
-    open_ways = ways(pipeline)
-    checkpoints = any(keeps_inputs_alone(pipeline, way) for way in open_ways) and pipeline.backbone.is_adjustable
-    whole = kept({**at_once, LAYERS: False} if checkpoints else at_once)
-    inputs = kept({**at_once, LAYERS: True}) if checkpoints else whole
-    views, layer = pipeline.views.num_views, (whole - inputs) / _depth(model.network)
+    adjustable = pipeline.backbone.is_adjustable
+    checkpoints = adjustable and any(keeps_inputs_alone(pipeline, way) for way in ways(pipeline))
+    at_once: Way = {VIEWS: AUTO} if adjustable and runs_one_by_one(pipeline, {}) else {}
+    with _tried(pipeline, model, {**at_once, LAYERS: False} if checkpoints else at_once) as tried:
+        large = TrainingBatches(tried, [largest], 1)[0]
+        all_kept = inputs = _kept_a_token(tried, model, prototypes, smallest, device)
+    if checkpoints:
+        with _tried(pipeline, model, {**at_once, LAYERS: True}) as tried:
+            inputs = _kept_a_token(tried, model, prototypes, smallest, device)
+    one_view = _tokens_of_a_view(pipeline, model, largest)
     costs = []
-    for way in open_ways:
+    for way in ways(pipeline):
         one_by_one, alone = runs_one_by_one(pipeline, way), checkpoints and keeps_inputs_alone(pipeline, way)
-        bytes_ = inputs + layer if alone else whole
-        costs.append(Cost(way, one_by_one, alone, bytes_ / views if one_by_one else bytes_))
+        a_token = inputs + (all_kept - inputs) / _depth(model.network) if alone else all_kept
+        costs.append(Cost(way, one_by_one, alone, a_token * (one_view if one_by_one else large.tokens.tokens)))
     return MemoryPlan(
         label=pipeline.spec.backbone.label,
-        views=views,
+        views=pipeline.views.num_views,
         chains=len(large.ids),
         tokens=large.tokens.tokens,
         costs=costs,
         pinned=pinned(pipeline),
-        fastest=whole,
+        fastest=all_kept * large.tokens.tokens,
         free=free_bytes(device),
     )
 
 
-def _kept(
-    pipeline: Pipeline,
-    way: Way,
-    model: ContrastiveModel,
-    prototypes: dict[str, Prototype],
-    micro: Micro,
-    device: torch.device,
-) -> tuple[int, int]:
-    """Bytes that a micro-batch keeps in that way, and its tokens."""
-    kept, backbone, trained = _Kept(model), model.backbone, model.training
+@contextmanager
+def _tried(pipeline: Pipeline, model: ContrastiveModel, way: Way) -> Iterator[Pipeline]:
+    """The pipeline that computes in that way, and `model` set up for it; afterwards as it was."""
+    backbone = model.backbone
     try:
-        small = TrainingBatches(computing(pipeline, model, way), [micro], 1)[0]
-        model.train()
-        forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-        with forked, kept, memory_advice(small):
-            model(small.to(device), prototypes.get(small.ion))
+        yield computing(pipeline, model, way)
     finally:
         if way:
             pipeline.backbone.adjusted(model.network, pipeline.spec.backbone.options)
         model.backbone = backbone
+
+
+def _tokens_of_a_view(pipeline: Pipeline, model: ContrastiveModel, micro: Micro) -> float:
+    """Where views run one by one; a context that they share is there for each of them. 0 where they never do."""
+    way = next((way for way in ways(pipeline) if runs_one_by_one(pipeline, way)), None)
+    if way is None:
+        return 0.0
+    with _tried(pipeline, model, way) as tried:
+        return TrainingBatches(tried, [micro], 1)[0].tokens.tokens / pipeline.views.num_views
+
+
+def _kept_a_token(
+    pipeline: Pipeline,
+    model: ContrastiveModel,
+    prototypes: dict[str, Prototype],
+    micro: Micro,
+    device: torch.device,
+) -> float:
+    """Bytes that a micro-batch keeps for the backward pass, by its tokens."""
+    kept, trained = _Kept(model), model.training
+    batch = TrainingBatches(pipeline, [micro], 1)[0]
+    try:
+        model.train()
+        forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with forked, kept, memory_advice(batch):
+            model(batch.to(device), prototypes.get(batch.ion))
+    finally:
         model.train(trained)
-    return kept.bytes, small.tokens.tokens
+    return kept.bytes / batch.tokens.tokens
 
 
 def _depth(network: nn.Module) -> int:
