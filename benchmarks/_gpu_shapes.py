@@ -42,7 +42,7 @@ from e1bind.engine.optimization import build_optimizer
 from e1bind.heads.options import PrototypeHeadOptions
 from e1bind.heads.prototype import PrototypeHead
 from e1bind.scoring import Prototype
-from e1bind.spec.sections import TrainingSection
+from e1bind.spec.training import TrainingSection
 from e1bind_backbones.hf_mlm import HfMlmBackbone
 from e1bind_backbones.packed.layout import scored_pairs
 from e1bind_backbones.tiny_checkpoint import VOCABULARY

@@ -146,7 +146,7 @@ def test_the_fastest_way_that_fits_is_taken_and_told() -> None:
 
 def test_what_will_not_fit_in_any_way_is_told_with_what_to_do() -> None:
     short = replace(PLAN, free=10_000_000)
-    assert (short.advice(3) or "").startswith("that may not fit: lower views num_variants")
+    assert (short.advice(3) or "").startswith("that may not fit: lower training.max_tokens")
     shut = replace(short, costs=COSTS[:1], pinned={"view_execution": "batched", "activation_checkpointing": False})
     names = [f'backbone.e1.{name} = "auto"' for name in ("view_execution", "activation_checkpointing")]
     assert (shut.advice(0) or "").startswith(f"that may not fit: set {' and '.join(names)}, or lower")

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from e1bind.engine.optimization import build_optimizer, learning_rate, set_learning_rate
-from e1bind.spec.sections import TrainingSection
+from e1bind.spec.training import TrainingSection
 
 
 def section(**changes: object) -> TrainingSection:

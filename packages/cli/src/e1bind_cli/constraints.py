@@ -79,7 +79,8 @@ def _of_class(annotation: Any) -> str:
 
 
 def _one_of(values: Iterable[Any]) -> str:
-    return "one of " + ", ".join(map(toml_of, values))
+    told = [toml_of(value) for value in values]
+    return "one of " * (len(told) > 1) + ", ".join(told)
 
 
 def _inner(annotation: Any) -> str:

@@ -67,9 +67,8 @@ def _first_bad_residue(scores_R: Tensor, batch: ProteinBatch) -> str:
 
 
 TRAINING_MEMORY = (
-    "lower views num_variants, training.batch_size (raise accum_steps to keep the global batch), "
-    "training.max_tokens, training.max_residues or msa.train.max_token_length, or turn on the backbone's "
-    "activation checkpointing"
+    "lower training.max_tokens or batch_size (raise accum_steps to keep the global batch), views num_variants, "
+    "training.max_residues or msa.train.max_token_length, or turn on the backbone's activation checkpointing"
 )
 VALIDATION_MEMORY = (
     "lower training.batch_size (a batch of validation holds batch_size x num_variants windows; raise accum_steps "

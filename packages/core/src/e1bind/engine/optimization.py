@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from e1bind.spec.sections import TrainingSection
+from e1bind.spec.training import TrainingSection
 
 
 def build_optimizer(model: nn.Module, section: TrainingSection) -> torch.optim.AdamW:

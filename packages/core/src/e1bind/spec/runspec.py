@@ -21,8 +21,8 @@ from e1bind.spec.sections import (
     PluginsSection,
     PrototypesSection,
     RunSection,
-    TrainingSection,
 )
+from e1bind.spec.training import TrainingSection
 
 SCHEMA_VERSION = 1
 DEFAULT_SCORING_TEMPERATURE = 0.2

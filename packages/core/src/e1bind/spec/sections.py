@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from e1bind.files.text import control_character
+from e1bind.spec.fields import MAX_ION, MAX_PROCESSES, MAX_WIDTH, MOST, YEAR, Probability, unique
 from e1bind.spec.options import Options, OutputPath, SpecPath
-
-NonNegative = Annotated[float, Field(ge=0)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-
-MOST = 10**9
-"""Upper bound of counts: more is a slip, and the product of two counts still fits into 64 bits."""
-MAX_PROCESSES = 1024
-"""Upper bound of threads and worker processes: more than this cannot be started, and ends the process unasked."""
-MAX_WIDTH = 2**16
-"""Upper bound of ranks and widths: matrices of this size no longer fit into memory."""
-YEAR = 365 * 24 * 60.0
-"""Minutes; a time-out of many more overflows the clock."""
-MAX_ION = 100
-
-
-def _unique(values: list[str]) -> list[str]:
-    repeated = sorted(value for value, count in Counter(values).items() if count > 1)
-    if repeated:
-        raise ValueError(f"names {', '.join(repeated)} more than once")
-    return values
-
-
-def _ion_name(name: str) -> str:
-    if strange := control_character(name):
-        raise ValueError(f"the name of an ion holds the control character {strange}")
-    if not name.strip() or len(name) > MAX_ION:
-        raise ValueError(f"the name of an ion has 1 to {MAX_ION} characters, not {len(name.strip())}")
-    return name
-
-
-IonName = Annotated[str, AfterValidator(_ion_name)]
+from e1bind.spec.training import TrainingSection
 
 
 class RunSection(Options):
@@ -194,68 +163,6 @@ class PrototypesSection(Options):
         return self
 
 
-class TrainingSection(Options):
-    """`[training]`: the optimisation."""
-
-    ions: Annotated[list[IonName], AfterValidator(_unique)] = Field(
-        min_length=1, max_length=1000, description="Ions to learn, as the data files name them."
-    )
-    epochs: int = Field(30, ge=1, le=10**6, description="Most epochs of one fold.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-4, description="Peak learning rate.")
-    min_lr: NonNegative = Field(1e-6, description="Learning rate at the end of the cosine.")
-    warmup_epochs: NonNegative = Field(3, description="Epochs of linear warm-up; fractions are allowed.")
-    weight_decay: NonNegative = Field(0.05, description="AdamW weight decay; never on norms and biases.")
-    grad_clip: NonNegative = Field(1.0, description="Largest gradient norm; 0: no clipping.")
-    batch_size: int = Field(2, ge=1, le=MOST, description="Proteins of one micro-batch.")
-    max_tokens: int | None = Field(
-        None,
-        ge=1,
-        le=MOST,
-        description="Residues times views of one micro-batch, in place of batch_size; pools of like length.",
-    )
-    length_pool: int = Field(
-        512,
-        ge=1,
-        le=MOST,
-        description="With max_tokens: chains that are sorted by length together; more waste less padding.",
-    )
-    accum_steps: int = Field(4, ge=1, le=MOST, description="Micro-batches of one optimizer step, on each process.")
-    early_stop_patience: int = Field(
-        7, ge=0, le=MOST, description="Epochs without a better monitored metric before a fold ends; 0: never."
-    )
-    save_every_steps: int | None = Field(
-        None,
-        ge=1,
-        le=MOST,
-        description="Also save the resumable state after so many steps; absent: after each epoch.",
-    )
-    max_residues: int | None = Field(
-        None,
-        ge=16,
-        le=MOST,
-        description="Longer chains are seen through windows of this length; absent: the backbone's limit.",
-    )
-    window_overlap: int = Field(
-        64, ge=0, le=MOST, description="Residues two neighbouring validation windows share."
-    )
-    workers: int = Field(
-        0, ge=0, le=MAX_PROCESSES, description="Processes that prepare batches; 0: the training process itself."
-    )
-    ddp_find_unused_parameters: bool | Literal["auto"] = Field(
-        "auto", description="Passed to DistributedDataParallel; auto: off, since nothing unused is registered."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> TrainingSection:
-        if self.min_lr > self.learning_rate:
-            raise ValueError(f"min_lr {self.min_lr} is above learning_rate {self.learning_rate}")
-        if self.warmup_epochs > self.epochs:
-            raise ValueError(f"warmup_epochs {self.warmup_epochs} is more than epochs {self.epochs}")
-        if self.max_residues is not None and self.window_overlap >= self.max_residues:
-            raise ValueError(f"window_overlap {self.window_overlap} is not below max_residues {self.max_residues}")
-        return self
-
-
 class MetricsSection(Options):
     """`[metrics]`: what is measured; a metric's own options stand in a table below, `[metrics.hra]`."""
 
@@ -271,7 +178,7 @@ class MetricsSection(Options):
         description="Map fitted on out-of-fold predictions that makes probabilities match frequencies: none, "
         "platt, isotonic, or a plugin's. Absent: that of the table [calibration.NAME], if there is one.",
     )
-    compute: Annotated[list[str], AfterValidator(_unique)] = Field(
+    compute: Annotated[list[str], AfterValidator(unique)] = Field(
         ["auprc", "auroc", "hra", "f1", "mcc", "precision", "recall"],
         max_length=100,
         description="Metrics to compute; the monitored one and those with a table are added.",
@@ -281,7 +188,7 @@ class MetricsSection(Options):
 class BaselinesSection(Options):
     """`[baselines]`: what the run is held against; a baseline's own options stand in a table below."""
 
-    compute: Annotated[list[str], AfterValidator(_unique)] = Field(
+    compute: Annotated[list[str], AfterValidator(unique)] = Field(
         ["residue-type", "window", "frozen-probe"],
         max_length=100,
         description="Baselines to compute on the folds of the run; those with a table are added. []: none.",

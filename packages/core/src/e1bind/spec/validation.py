@@ -27,8 +27,8 @@ from e1bind.spec.sections import (
     MetricsSection,
     PluginsSection,
     PrototypesSection,
-    TrainingSection,
 )
+from e1bind.spec.training import TrainingSection
 
 HOST_KEYS: dict[str, tuple[str, ...]] = {"loss": ("weight", "use")}
 """Keys of a component's table that belong to the host, by kind; `use` alone for the other kinds."""
