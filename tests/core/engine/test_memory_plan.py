@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from e1bind.contracts import ResidueRecord
 from e1bind.curation.reading import read_chains
 from e1bind.data.collate import ProteinBatch
 from e1bind.engine.epoch import plan_epoch
@@ -98,14 +99,34 @@ def test_the_estimate_of_layers_that_keep_their_inputs_is_those_and_one_layer(
     assert both == alone / pipeline.views.num_views
 
 
+def write_alignments(folder: Path, records: Sequence[ResidueRecord]) -> None:
+    folder.mkdir()
+    for record in records:
+        rows = "".join(f">h{number}\n{record.sequence[::-1]}\n" for number in range(8))
+        (folder / f"{record.id}.a3m").write_text(f">{record.id}\n{record.sequence}\n{rows}")
+
+
+def test_the_largest_micro_batch_is_that_of_most_tokens_contexts_and_windows_told(
+    make_spec: Callable[..., RunSpec], tmp_path: Path
+) -> None:
+    shortest, *others = sorted(read_chains(make_spec(), "train"), key=len)
+    assert max(map(len, others)) > 3 * 120
+    write_alignments(tmp_path / "msa", [shortest])
+    pipeline = build_pipeline(
+        make_spec(f"data.fasta3.msa_dir={tmp_path / 'msa'}", "training.batch_size=1", "training.max_residues=120")
+    )
+    records, model, prototypes = parts_of(pipeline)
+    plan = memory_plan(pipeline, model, prototypes, records, 1, CPU)
+    assert plan.tokens > 1.2 * pipeline.views.num_views * 120
+    whole = build_pipeline(make_spec("training.batch_size=1", "training.max_residues=120"))
+    assert memory_plan(whole, model, prototypes, records, 1, CPU).tokens <= 1.1 * whole.views.num_views * 120
+
+
 def test_a_context_that_views_share_is_counted_for_each_of_them_where_they_run_one_by_one(
     make_spec: Callable[..., RunSpec], tmp_path: Path
 ) -> None:
     records = read_chains(make_spec(), "train")
-    (tmp_path / "msa").mkdir()
-    for record in records:
-        rows = "".join(f">h{number}\n{record.sequence[::-1]}\n" for number in range(8))
-        (tmp_path / "msa" / f"{record.id}.a3m").write_text(f">{record.id}\n{record.sequence}\n{rows}")
+    write_alignments(tmp_path / "msa", records)
     pipeline = build_pipeline(
         make_spec(
             f"data.fasta3.msa_dir={tmp_path / 'msa'}",

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from e1bind.contracts import ResidueRecord
+from e1bind.data.columns import aligned_mask, lengths_of
 from e1bind.engine.distributed import World
 from e1bind.engine.epoch import plan_epoch
 from e1bind.engine.guards import TRAINING_MEMORY, memory_advice
@@ -116,8 +119,8 @@ def memory_plan(
 ) -> MemoryPlan:
     """The plan of a fold that trains on `records`; changes nothing, random numbers included."""
     micros = plan_epoch(pipeline, records, fold, 1)
-    residues = micros.residues()
-    smallest, largest = micros[int(residues.argmin())], micros[int(residues.argmax())]
+    tokens_M = micros.totals(_most_tokens(pipeline, records))
+    smallest, largest = micros[int(tokens_M.argmin())], micros[int(tokens_M.argmax())]
     adjustable = pipeline.backbone.is_adjustable
     checkpoints = adjustable and any(keeps_inputs_alone(pipeline, way) for way in ways(pipeline))
     at_once: Way = {VIEWS: AUTO} if adjustable and runs_one_by_one(pipeline, {}) else {}
@@ -143,6 +146,16 @@ def memory_plan(
         fastest=all_kept * large.tokens.tokens,
         free=free_bytes(device),
     )
+
+
+def _most_tokens(pipeline: Pipeline, records: Sequence[ResidueRecord]) -> NDArray[np.int64]:
+    """Tokens that all views of each record may have [N]: of its window, and of the longest context of each view."""
+    tokens_N = lengths_of(records)
+    if pipeline.max_residues is not None:
+        tokens_N = np.minimum(tokens_N, pipeline.max_residues)
+    if pipeline.train_contexts is not None:
+        tokens_N = tokens_N + aligned_mask(records) * pipeline.train_contexts.options.max_token_length
+    return tokens_N * pipeline.views.num_views
 
 
 @contextmanager

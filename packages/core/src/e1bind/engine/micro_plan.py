@@ -1,6 +1,6 @@
 """The micro-batches of an epoch as places in the training chains: records are made when a batch is.
 
-Shape legend: M micro-batches, K chains of all of them.
+Shape legend: N records, M micro-batches, K chains of all of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from e1bind.contracts import ResidueRecord
-from e1bind.data.columns import lengths_of
 from e1bind.data.made import Made
 from e1bind.data.packed_strings import starts_of
 from e1bind.engine.distributed import World
@@ -39,9 +38,9 @@ class MicroPlan(Made[Micro]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def residues(self) -> Ints:
-        """Of the whole chains of each micro-batch [M]."""
-        ends = starts_of(lengths_of(self.records)[self.place_K])
+    def totals(self, value_N: Ints) -> Ints:
+        """Sums [M] over each micro-batch of something that every one of the `records` has."""
+        ends = starts_of(value_N[self.place_K])
         return np.diff(ends[self.cuts])[self.order]
 
     def _part(self, index: slice) -> MicroPlan:
