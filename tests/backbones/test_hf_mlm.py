@@ -172,6 +172,23 @@ def test_ways_to_run_views_agree_in_every_adapter_gradient(folder, views):
         alike(results[0], other)
 
 
+def test_layers_that_cannot_keep_less_are_told_where_that_was_asked_for_and_left_alone_where_not(
+    folder, views, monkeypatch
+):
+    backbone = build(folder)
+    backbone.packs = False
+    network = adapted(backbone)
+    monkeypatch.setattr(type(network.get_base_model()), "supports_gradient_checkpointing", False)
+    plain = adapter_gradients(backbone, network, views)
+    update = {"view_execution": "separate", "activation_checkpointing": True}
+    other = backbone.adjusted(network, backbone.options.model_copy(update=update))
+    alike(plain, adapter_gradients(other, network, views))
+    with pytest.raises(
+        UserError, match=r"backbone.hf-mlm.activation_checkpointing: layers of a .* cannot keep less"
+    ):
+        build(folder, activation_checkpointing=True).load_model()
+
+
 @pytest.mark.parametrize("packs", [True, False])
 def test_a_loaded_model_may_be_set_up_for_another_way_and_back(folder, views, packs):
     backbone = build(folder)

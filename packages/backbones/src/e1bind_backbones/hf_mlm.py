@@ -170,10 +170,14 @@ class HfMlmBackbone:
         return model
 
     def adjusted(self, model: nn.Module, options: HfMlmOptions) -> HfMlmBackbone:
-        """The same with other ways to run views and to keep activations, for which `model` is set up."""
-        other = copy(self)
+        """The same with other ways to run views and to keep activations, for which `model` is set up.
+
+        Layers of transformers that cannot keep less keep what they kept.
+        """
+        other, plain = copy(self), plain_model(model)
         other.options = options
-        _checkpoint_activations(plain_model(model), options.activation_checkpointing is True)
+        if plain.supports_gradient_checkpointing:
+            _checkpoint_activations(plain, options.activation_checkpointing is True)
         return other
 
     def hidden(self, model: nn.Module, batch: TokenBatch) -> Tensor:
